@@ -1,0 +1,135 @@
+"""What every architecture is: a configuration that counts, and a ranker that scores."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor, nn
+
+from scaling.batch import Batch, Candidates, Context, Schema, View, ViewBatch
+from scaling.compute import Flops
+from scaling.config import Config
+from scaling.registry import Registry
+
+MODELS: Registry[type[ModelConfig]] = Registry("model", "scaling.models")
+
+AXES = ("depth", "width", "seq_len", "blocks")
+"""The axes along which architectures are scaled."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig(Config, ABC):
+    """One model of an architecture; the registered name is the architecture's."""
+
+    registry = MODELS
+    role: ClassVar[Literal["trained", "reference"]] = "trained"
+    """`reference`: counted from data instead of trained by gradients."""
+    causal: ClassVar[bool] = False
+    """Whether an event's representation depends on earlier events only."""
+    request_free_history: ClassVar[bool] = False
+    """Whether `encode` reads neither the request's time nor its scenario."""
+
+    depth: int
+    width: int
+    seq_len: int
+    """Sum of the views' lengths, repeats counted."""
+
+    @property
+    def blocks(self) -> int:
+        """Number of parallel stacks (N_b); 1 unless the architecture has several."""
+        return 1
+
+    @abstractmethod
+    def views(self) -> tuple[View, ...]:
+        """The sub-sequences that this model reads."""
+
+    @abstractmethod
+    def build(self, schema: Schema) -> Ranker:
+        """The module, initialised from torch's global generator."""
+
+    @abstractmethod
+    def params(self, schema: Schema) -> Mapping[str, int]:
+        """Parameters by group; groups named `embedding.*` are look-up tables."""
+
+    @abstractmethod
+    def flops(
+        self, schema: Schema, lengths: npt.NDArray[np.int64], candidates: npt.NDArray[np.int64]
+    ) -> Flops:
+        """Forward FLOPs at real `lengths` [requests, views] and numbers of `candidates` [requests]."""
+
+    def scaled(self, **axes: Any) -> Self:
+        """The same architecture with other values along `AXES`; an unknown axis is refused."""
+        unknown = sorted(set(axes) - set(AXES))
+        if unknown:
+            raise ValueError(f"unknown axis {unknown[0]!r}; valid: {', '.join(AXES)}")
+        if axes.pop("blocks", self.blocks) != self.blocks:
+            raise ValueError(f"{self.name} has no blocks axis: blocks must be {self.blocks}")
+        return dataclasses.replace(self, **axes)
+
+    def num_params(self, schema: Schema) -> tuple[int, int]:
+        """Dense parameters (N) and embedding parameters."""
+        groups = self.params(schema)
+        embedding = sum(n for name, n in groups.items() if name.startswith("embedding."))
+        return sum(groups.values()) - embedding, embedding
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What `encode` leaves for `score`: a tree of tensors with leading dimension batch."""
+
+    tree: Any
+    """Nested tuples and dicts of tensors, each [b, ...]."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all tensors."""
+        return sum(leaf.numel() * leaf.element_size() for leaf in _leaves(self.tree))
+
+    def select(self, index: Tensor) -> Memory:
+        """The memories of some requests, in the order of `index` (int64 [b'])."""
+        return Memory(_map(self.tree, lambda leaf: leaf[index]))
+
+
+class Ranker(nn.Module, ABC):
+    """Scores candidates of a request, given the user's history.
+
+    One code path for training records with many candidates, single items and cached histories:
+    `forward` is `score` of `encode`.
+    """
+
+    @abstractmethod
+    def encode(self, history: tuple[ViewBatch, ...], context: Context) -> Memory:
+        """What of the history any candidate of the request may need."""
+
+    @abstractmethod
+    def score(self, memory: Memory, candidates: Candidates, context: Context) -> Tensor:
+        """Logits [b, m, k]; a candidate's do not depend on the others."""
+
+    def forward(self, batch: Batch) -> Tensor:
+        memory = self.encode(batch.history, batch.context)
+        return self.score(memory, batch.candidates, batch.context)
+
+    def embedding_tables(self) -> list[nn.Embedding]:
+        """The tables whose rows are updated one by one (sparse gradients)."""
+        return [m for m in self.modules() if isinstance(m, nn.Embedding) and m.sparse]
+
+
+def _leaves(tree: Any) -> list[Tensor]:
+    if isinstance(tree, Tensor):
+        return [tree]
+    values = tree.values() if isinstance(tree, dict) else tree
+    return [leaf for value in values for leaf in _leaves(value)]
+
+
+def _map(tree: Any, function: Callable[[Tensor], Tensor]) -> Any:
+    if isinstance(tree, Tensor):
+        return function(tree)
+    if isinstance(tree, dict):
+        return {key: _map(value, function) for key, value in tree.items()}
+    return tuple(_map(value, function) for value in tree)

@@ -1,0 +1,86 @@
+"""A trial: everything that decides the outcome of one training run."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from scaling.config import Config, digest_of
+from scaling.datasets.base import DatasetConfig
+from scaling.models.base import ModelConfig
+
+Precision = Literal["fp32", "bf16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig(Config):
+    """How a model is trained; the same for every architecture of a sweep but for what a named
+    rule derives from the model's size."""
+
+    batch_size: int
+    """Requests per step."""
+    lr: float
+    """Peak learning rate of the dense part (AdamW)."""
+    embedding_lr: float
+    """Learning rate of the embedding rows (row-wise Adagrad)."""
+    lr_rule: str
+    """Where `lr` comes from, for the record (`width^-0.5 from 3e-3 at 64`, `given`)."""
+    weight_decay: float = 0.01
+    warmup: float = 0.05
+    """Share of the budget over which the rate rises."""
+    clip: float = 1.0
+    """Largest norm of the dense gradient; the embedding rows' is clipped apart."""
+    precision: Precision = "fp32"
+    device: str = "cpu"
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        for field in ("batch_size", "lr", "embedding_lr", "clip", "threads"):
+            if not getattr(self, field) > 0:
+                raise ValueError(
+                    f"TrainingConfig.{field} must be positive, got {getattr(self, field)}"
+                )
+        if not 0 <= self.warmup < 1:
+            raise ValueError(f"TrainingConfig.warmup must be in [0, 1), got {self.warmup}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialConfig(Config):
+    """One training run, fully resolved."""
+
+    model: ModelConfig
+    dataset: DatasetConfig
+    training: TrainingConfig
+    budget: float
+    """Training FLOPs at which the run stops (at the first batch that reaches it)."""
+    seed: int
+
+    def __post_init__(self) -> None:
+        if not self.budget > 0:
+            raise ValueError(f"TrialConfig.budget must be positive FLOPs, got {self.budget}")
+
+    def digest(self) -> str:
+        """The identity of a trial: content, class names and versions, and the data's fingerprint."""
+        return digest_of({**self.identity(), "data": self.dataset.fingerprint()})
+
+    def configuration(self) -> str:
+        """The identity of the trial without its seed."""
+        rest = {key: value for key, value in self.identity().items() if key != "seed"}
+        return digest_of({**rest, "data": self.dataset.fingerprint()})
+
+    def with_seed(self, seed: int) -> TrialConfig:
+        return dataclasses.replace(self, seed=seed)
+
+    def axes(self) -> dict[str, Any]:
+        """The scaling axes, named as in the run table."""
+        model = self.model
+        return {
+            "architecture": model.name,
+            "depth": model.depth,
+            "width": model.width,
+            "seq_len": model.seq_len,
+            "blocks": model.blocks,
+            "budget": self.budget,
+            "seed": self.seed,
+        }
