@@ -45,6 +45,11 @@ class ModelConfig(Config, ABC):
         """Number of parallel stacks (N_b); 1 unless the architecture has several."""
         return 1
 
+    @classmethod
+    def example(cls, schema: Schema) -> Self:
+        """A small model that suits the data: what the contract tests run on."""
+        return cls(depth=3, width=32, seq_len=16)
+
     @abstractmethod
     def views(self) -> tuple[View, ...]:
         """The sub-sequences that this model reads."""
@@ -68,7 +73,13 @@ class ModelConfig(Config, ABC):
         unknown = sorted(set(axes) - set(AXES))
         if unknown:
             raise ValueError(f"unknown axis {unknown[0]!r}; valid: {', '.join(AXES)}")
-        if axes.pop("blocks", self.blocks) != self.blocks:
+        if "blocks" in axes:
+            return self.with_blocks(axes.pop("blocks"), **axes)
+        return dataclasses.replace(self, **axes)
+
+    def with_blocks(self, blocks: int, **axes: Any) -> Self:
+        """`scaled` where the number of blocks is given; refused by all but multi-block models."""
+        if blocks != self.blocks:
             raise ValueError(f"{self.name} has no blocks axis: blocks must be {self.blocks}")
         return dataclasses.replace(self, **axes)
 

@@ -62,6 +62,8 @@ class Schema:
     request_attributes: Mapping[str, int]
     """Number of values of each context attribute (age group, device), in order."""
     max_candidates: int
+    label_rates: tuple[float, ...] = ()
+    """[k] Mean of each label in the training part, where a model's outputs start; empty: one half."""
 
     @property
     def num_actions(self) -> int:

@@ -1,0 +1,92 @@
+"""Tokens: a history event or a candidate as one vector, the same for all architectures.
+
+Shapes: b requests, n events, m candidates, d width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from scaling.batch import Candidates, Context, Schema, ViewBatch
+
+AGE_BUCKETS = 64
+"""Half-octaves of age in seconds (up to 2^31 s); the last bucket is `unknown`."""
+
+UNKNOWN_AGE = AGE_BUCKETS - 1
+
+
+def age_bucket(ages: Tensor) -> Tensor:
+    """Ages in seconds (-1: unknown) as bucket numbers, int64 of the same shape."""
+    bucket = (2 * torch.log2(1 + ages.clamp(min=0))).long().clamp(max=UNKNOWN_AGE - 1)
+    return torch.where(ages < 0, UNKNOWN_AGE, bucket)
+
+
+class Tokens(nn.Module):
+    """Sums the embeddings of what is known about an event or a candidate.
+
+    Items and their attributes have tables with row-wise gradients; the small tables (action,
+    scenario, age, request attributes) belong to the dense optimizer but are counted as embeddings.
+    """
+
+    def __init__(self, schema: Schema, width: int) -> None:
+        super().__init__()
+        self.items = nn.Embedding(schema.num_items, width, sparse=True)
+        self.attributes = nn.ModuleList(
+            nn.Embedding(attribute.size, width, sparse=True)
+            for attribute in schema.item_attributes.values()
+        )
+        self.actions = nn.Embedding(schema.num_actions, width)
+        self.scenarios = nn.Embedding(schema.num_scenarios, width)
+        self.request_scenarios = nn.Embedding(schema.num_scenarios, width)
+        self.ages = nn.Embedding(AGE_BUCKETS, width)
+        self.request_attributes = nn.ModuleList(
+            nn.Embedding(size, width) for size in schema.request_attributes.values()
+        )
+        for index, attribute in enumerate(schema.item_attributes.values()):
+            self.register_buffer(
+                f"attribute_of_item_{index}",
+                torch.from_numpy(attribute.of_item).clone(),
+                persistent=False,  # it belongs to the data, not to the trained state
+            )
+        for table in self.modules():
+            if isinstance(table, nn.Embedding):
+                # Row-wise Adagrad moves a row by about its rate whatever its scale: small starts
+                # let rarely seen items stay near the mean of their attributes.
+                nn.init.normal_(table.weight, std=0.1 if table is self.items else 0.3)
+
+    def _items(self, items: Tensor) -> Tensor:
+        vectors: Tensor = self.items(items)
+        for index, table in enumerate(self.attributes):
+            of_item: Tensor = getattr(self, f"attribute_of_item_{index}")
+            vectors = vectors + table(of_item[items])
+        return vectors
+
+    def events(self, view: ViewBatch) -> Tensor:
+        """[b, n, d]; padded places hold the vector of item 0 and must be masked by the caller."""
+        vectors = self._items(view.items)
+        vectors = vectors + self.actions(view.actions)
+        vectors = vectors + self.scenarios(view.scenarios)
+        summed: Tensor = vectors + self.ages(age_bucket(view.ages))
+        return summed
+
+    def candidates(self, candidates: Candidates, context: Context) -> Tensor:
+        """[b, m, d]"""
+        request: Tensor = self.request_scenarios(context.scenario)
+        for index, table in enumerate(self.request_attributes):
+            request = request + table(context.attributes[:, index])
+        return self._items(candidates.items) + request.unsqueeze(1)
+
+    @staticmethod
+    def params(schema: Schema, width: int) -> Mapping[str, int]:
+        """Parameters by group."""
+        attributes = sum(a.size for a in schema.item_attributes.values())
+        context = schema.num_actions + 2 * schema.num_scenarios + AGE_BUCKETS
+        context += sum(schema.request_attributes.values())
+        return {
+            "embedding.items": schema.num_items * width,
+            "embedding.item_attributes": attributes * width,
+            "embedding.context": context * width,
+        }

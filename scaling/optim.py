@@ -1,0 +1,92 @@
+"""Optimizers: AdamW for the dense part, row-wise Adagrad for embedding rows; one schedule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from scaling.models.base import Ranker
+from scaling.trial import TrainingConfig
+
+
+def schedule(share: float, warmup: float) -> float:
+    """Factor on the peak rates when `share` of the budget is spent: linear up, linear down to 0.
+
+    By compute instead of by step, so that it ends with the run whatever the requests' lengths.
+    """
+    if share < warmup:
+        return max(share / warmup, 0.01)
+    return max((1 - share) / (1 - warmup), 0.0)
+
+
+class RowWiseAdagrad:
+    """Adagrad with one accumulator per embedding row; touches only the rows of the batch.
+
+    g = gradient of a row; s += mean(g^2); row -= lr g / (sqrt(s) + eps). No weight decay. The
+    step's cost does not grow with the table.
+    """
+
+    EPS = 1e-8
+
+    def __init__(self, tables: list[nn.Embedding], lr: float, clip: float) -> None:
+        self.tables = tables
+        self.lr = lr
+        self.clip = clip
+        self.sums = [table.weight.new_zeros(table.num_embeddings) for table in tables]
+
+    @torch.no_grad()
+    def step(self, factor: float) -> None:
+        """One update at `factor` times the peak rate; forgets the gradients."""
+        gradients: list[tuple[int, Tensor, Tensor]] = []
+        for index, table in enumerate(self.tables):
+            if table.weight.grad is not None:
+                gradient = table.weight.grad.coalesce()
+                gradients.append((index, gradient.indices()[0], gradient.values()))
+                table.weight.grad = None
+        if not gradients:
+            return
+        norm = torch.stack([values.norm() for _, _, values in gradients]).norm()
+        scale = (self.clip / (norm + 1e-6)).clamp(max=1.0)
+        for index, rows, values in gradients:
+            values = values * scale
+            sums = self.sums[index][rows] + values.square().mean(1)
+            self.sums[index][rows] = sums
+            update = values / (sums.sqrt() + self.EPS).unsqueeze(1)
+            self.tables[index].weight.index_add_(0, rows, update, alpha=-self.lr * factor)
+
+
+class Optimizers:
+    """Both optimizers of a ranker, stepped together."""
+
+    def __init__(self, ranker: Ranker, training: TrainingConfig) -> None:
+        self.training = training
+        tables = ranker.embedding_tables()
+        rows = {id(table.weight) for table in tables}
+        self.dense = [p for p in ranker.parameters() if id(p) not in rows]
+        # Weight decay is for matrices that multiply; biases, norms and look-ups go without.
+        matrices = {id(m.weight) for m in ranker.modules() if isinstance(m, nn.Linear)}
+        groups: list[dict[str, Any]] = [
+            {"params": [p for p in self.dense if id(p) in matrices]},
+            {"params": [p for p in self.dense if id(p) not in matrices], "weight_decay": 0.0},
+        ]
+        self.adamw = torch.optim.AdamW(
+            groups,
+            lr=training.lr,
+            betas=(0.9, 0.98),
+            weight_decay=training.weight_decay,
+            fused=True,
+        )
+        self.rows = RowWiseAdagrad(tables, training.embedding_lr, training.clip)
+
+    def step(self, share: float) -> float:
+        """One update when `share` of the budget is spent; returns the dense rate used."""
+        factor = schedule(share, self.training.warmup)
+        nn.utils.clip_grad_norm_(self.dense, self.training.clip)
+        for group in self.adamw.param_groups:
+            group["lr"] = self.training.lr * factor
+        self.adamw.step()
+        self.adamw.zero_grad(set_to_none=True)
+        self.rows.step(factor)
+        return self.training.lr * factor

@@ -1,0 +1,86 @@
+"""A schema and random requests that every model's contract is tested on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from scaling.batch import Batch, Candidates, Context, ItemAttribute, Schema, View, ViewBatch
+
+ITEMS, SCENARIOS = 50, 3
+
+
+@pytest.fixture(scope="session")
+def schema() -> Schema:
+    rng = np.random.default_rng(0)
+    return Schema(
+        num_items=ITEMS,
+        behaviours=("click", "like"),
+        action_labels=((0, 0), (1, 0), (0, 1), (1, 1)),
+        scenarios=("home", "search", "radio"),
+        item_attributes={
+            "artist": ItemAttribute(7, rng.integers(0, 7, ITEMS)),
+            "genre": ItemAttribute(3, rng.integers(0, 3, ITEMS)),
+        },
+        request_attributes={"device": 2},
+        max_candidates=6,
+        label_rates=(0.4, 0.1),
+    )
+
+
+MakeBatch = Callable[..., Batch]
+
+
+@pytest.fixture(scope="session")
+def make_batch(schema: Schema) -> MakeBatch:
+    """Random requests of real lengths 0 .. n and 1 .. 6 candidates, right-padded."""
+
+    def make(
+        views: tuple[View, ...], requests: int = 5, seed: int = 0, full: bool = False
+    ) -> Batch:
+        g = torch.Generator().manual_seed(seed)
+
+        def draw(high: int, *shape: int) -> torch.Tensor:
+            return torch.randint(0, high, shape, generator=g)
+
+        history = []
+        for view in views:
+            n = view.length
+            lengths = torch.full((requests,), n) if full else draw(n + 1, requests)
+            if not full:
+                lengths[0] = 0
+                lengths[-1] = n
+            mask = torch.arange(n) < lengths[:, None]
+            ages = torch.rand(requests, n, generator=g).mul(14).exp()
+            ages = torch.sort(ages, dim=1, descending=True).values
+            ages[1] = -1.0
+            history.append(
+                ViewBatch(
+                    items=draw(ITEMS, requests, n) * mask,
+                    actions=draw(schema.num_actions, requests, n) * mask,
+                    scenarios=draw(SCENARIOS, requests, n) * mask,
+                    ages=ages * mask,
+                    mask=mask,
+                )
+            )
+        counts = torch.full((requests,), 6) if full else draw(6, requests) + 1
+        counts[-1] = 6
+        mask = torch.arange(6) < counts[:, None]
+        return Batch(
+            history=tuple(history),
+            context=Context(
+                scenario=draw(SCENARIOS, requests),
+                time=draw(10**6, requests),
+                attributes=draw(2, requests, 1),
+            ),
+            candidates=Candidates(items=draw(ITEMS, requests, 6) * mask, mask=mask),
+            labels=torch.rand(requests, 6, 2, generator=g).round() * mask[..., None],
+            users=torch.arange(requests),
+            requests=torch.arange(requests),
+            distinct_events=torch.stack([v.mask.sum(1) for v in history]).amax(0),
+        )
+
+    return make
