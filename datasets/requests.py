@@ -1,0 +1,98 @@
+"""Batches of logged requests: the history by views, the candidates, the labels.
+
+Shapes: b requests, n events of a view, m candidates, k behaviours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from scaling.batch import Batch, Candidates, Context, View, ViewBatch
+from scaling.datasets.log import UNKNOWN_TIME, EventLog, RequestTable
+from scaling.datasets.views import ViewIndex, distinct_events
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class BatchMaker:
+    """Answers views of a log; memory-mapped columns are read only where a batch needs them."""
+
+    log: EventLog
+    index: ViewIndex = field(init=False)
+    labels: npt.NDArray[np.float32] = field(init=False)
+    """[num_actions, k]"""
+    unknown_times: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        labels = np.array(self.log.schema.action_labels, np.float32)
+        object.__setattr__(self, "index", ViewIndex(self.log))
+        object.__setattr__(self, "labels", labels)
+        # Looked at once: the search for unknown ages costs 5 % of a batch.
+        object.__setattr__(self, "unknown_times", bool((self.log.times == UNKNOWN_TIME).any()))
+
+    def make_batch(self, table: RequestTable, rows: Ints, views: Sequence[View]) -> Batch:
+        """The requests `rows` of `table`, each view padded to its longest of the batch.
+
+        Raises:
+            ValueError: an unknown view strategy, or no view at all.
+        """
+        if not views:
+            raise ValueError("views must hold at least one view, got none")
+        table = table.select(rows)
+        first = self.log.user_offsets[table.user]
+        found = [self.index.events(view, first, table.start) for view in views]
+        length = table.stop - table.start
+        column = np.arange(max(int(length.max(initial=0)), 1))
+        mask = column < length[:, None]
+        candidates = (table.start[:, None] + column) * mask
+        labels = self.labels[self.log.actions[candidates]] * mask[:, :, None]
+        return Batch(
+            history=tuple(self._view(table, events, mask) for events, mask in found),
+            context=Context(
+                scenario=torch.from_numpy(table.scenario),
+                time=torch.from_numpy(table.time),
+                attributes=torch.from_numpy(table.attributes),
+            ),
+            candidates=Candidates(
+                items=torch.from_numpy(_gather(self.log.items, candidates, mask)),
+                mask=torch.from_numpy(mask),
+            ),
+            labels=torch.from_numpy(labels),
+            users=torch.from_numpy(table.user),
+            requests=torch.from_numpy(table.ids),
+            distinct_events=torch.from_numpy(
+                distinct_events([events for events, _ in found], [mask for _, mask in found])
+            ),
+        )
+
+    def _view(self, table: RequestTable, events: Ints, mask: Bools) -> ViewBatch:
+        times = self.log.times[events]
+        ages = (table.time[:, None] - times).astype(np.float32)
+        if self.unknown_times:
+            ages[times == UNKNOWN_TIME] = -1.0
+        ages *= mask
+        return ViewBatch(
+            items=torch.from_numpy(_gather(self.log.items, events, mask)),
+            actions=torch.from_numpy(_gather(self.log.actions, events, mask)),
+            scenarios=torch.from_numpy(_gather(self.log.scenarios, events, mask)),
+            ages=torch.from_numpy(ages),
+            mask=torch.from_numpy(mask),
+        )
+
+
+def make_batch(log: EventLog, table: RequestTable, rows: Ints, views: Sequence[View]) -> Batch:
+    """As `BatchMaker.make_batch`, for a batch or two; the maker keeps the search index."""
+    return BatchMaker(log).make_batch(table, rows, views)
+
+
+def _gather(
+    column: npt.NDArray[np.int32] | npt.NDArray[np.uint8], index: Ints, mask: Bools
+) -> Ints:
+    return np.multiply(column[index], mask, dtype=np.int64)
