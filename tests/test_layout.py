@@ -218,8 +218,8 @@ def test_complains_about_pyproject() -> None:
         "open('/" + "root/x')",
         "path: /" + "home/ann/data",
         "cd /" + "work/main",
-        "--index-url https://download." + "pytorch.org/whl/cpu",
-        "https://files." + "pythonhosted.org/x",
+        "--index-url https://download." + "pytorch.org/whl",
+        "https://files.python" + "hosted.org/x",
         "see https://PyPI" + ".org/project/x",
     ],
 )
