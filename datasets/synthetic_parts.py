@@ -6,10 +6,11 @@ trials; a chunk of the default size takes 8 MB.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -107,16 +108,30 @@ def _part(
     first_user: int,
     chosen: int | None,
 ) -> Part:
-    def make() -> dict[str, npt.NDArray[np.generic]]:
+    def make() -> dict[str, npt.NDArray[Any]]:
         return _columns(config, lives_of(config, kind, chunk, users), users, chosen)
 
     name = f"{kind}-{chunk:06d}" if kind == "train" else kind
     columns = cached_arrays(part_folder(config) / name, make)
+    return Part(*_cut(config, columns, first_user), first_user, columns.get("probability"))
+
+
+def floor_lives(config: SyntheticConfig, users: int) -> tuple[Part, Lives]:
+    """Further users for estimates, kept nowhere; the part's probabilities are of all requests."""
+    lives = lives_of(config, "floors", 0, users)
+    log, table = _cut(config, _columns(config, lives, users, None), 0)
+    return Part(log, table, 0, lives.probability), lives
+
+
+def _cut(
+    config: SyntheticConfig, columns: Mapping[str, npt.NDArray[Any]], first_user: int
+) -> tuple[EventLog, RequestTable]:
+    """The log and the requests that the columns of a part describe."""
     rows = columns["rows"]
     start = columns["slate_offsets"][rows]
-    user = rows // config.requests_per_user
+    offsets = np.asarray(columns["slate_offsets"][:: config.requests_per_user])
     table = RequestTable(
-        user=user,
+        user=rows // config.requests_per_user,
         start=start,
         stop=columns["slate_offsets"][rows + 1],
         time=columns["times"][start],
@@ -126,22 +141,22 @@ def _part(
     )
     log = EventLog(
         schema=schema_of(config),
-        user_offsets=np.asarray(columns["slate_offsets"][:: config.requests_per_user]),
+        user_offsets=offsets,
         items=columns["items"],
         actions=columns["actions"],
         scenarios=columns["scenarios"],
         times=columns["times"],
-        user_attributes=np.zeros((users, 0), np.int32),
+        user_attributes=np.zeros((len(offsets) - 1, 0), np.int32),
     )
-    return Part(log, table, first_user, columns.get("probability"))
+    return log, table
 
 
 def _columns(
     config: SyntheticConfig, lives: Lives, users: int, chosen: int | None
-) -> dict[str, npt.NDArray[np.generic]]:
+) -> dict[str, npt.NDArray[Any]]:
     """What is kept of a part: the log's columns, and for evaluation the chosen requests' truth."""
     slates = np.diff(lives.slate_offsets)
-    columns: dict[str, npt.NDArray[np.generic]] = {
+    columns: dict[str, npt.NDArray[Any]] = {
         "slate_offsets": lives.slate_offsets,
         "items": lives.items.astype(np.int32),
         "actions": lives.actions.astype(np.uint8),

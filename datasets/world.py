@@ -103,7 +103,7 @@ def build_world(*, seed: int, genres: int, artists: int, tracks: int, dims: int)
     within_I /= np.bincount(artist_of_item, within_I, artists)[artist_of_item]
     popularity_I = fame_A[artist_of_item] * within_I
 
-    spectrum_K = _zipf(dims, _SPECTRUM) ** 0.5
+    spectrum_K = np.sqrt(_zipf(dims, _SPECTRUM))
     parts = [rng.standard_normal((size, dims)) * spectrum_K for size in (genres, artists, tracks)]
     vectors = (
         0.40**0.5 * parts[0][genre_of_item]
@@ -143,7 +143,8 @@ def build_world(*, seed: int, genres: int, artists: int, tracks: int, dims: int)
 def _zipf(size: int, exponent: float) -> Floats:
     """Shares proportional to rank^-exponent; they sum to 1."""
     shares: Floats = np.arange(1, size + 1, dtype=np.float64) ** -exponent
-    return shares / shares.sum()
+    shares /= shares.sum()
+    return shares
 
 
 def _assign(rng: np.random.Generator, children: int, parents: int, exponent: float) -> Ints:

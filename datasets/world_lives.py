@@ -53,6 +53,8 @@ class Lives:
     """[E]: bit mask of the behaviours."""
     probability: Floats
     """[E, behaviours]: the true probabilities that the actions were drawn from."""
+    states: Floats
+    """[R, 2, K]: mood and life at the request."""
 
 
 def simulate(world: World, *, users: int, requests: int, seed: Sequence[int]) -> Lives:
@@ -72,6 +74,7 @@ def simulate(world: World, *, users: int, requests: int, seed: Sequence[int]) ->
     masks = np.empty(shape, np.bool_)
     actions = np.empty(shape, np.uint8)
     chances = np.empty((*shape, 3))
+    states = np.empty((users, requests, 2, world.vectors.shape[1]))
     for step in range(requests):
         if step:
             passed, scenario = _next_moment(rng, scenario)
@@ -84,7 +87,7 @@ def simulate(world: World, *, users: int, requests: int, seed: Sequence[int]) ->
         tastes.add(slate, action, mask)
         times[:, step], scenarios[:, step] = clock, scenario
         items[:, step], masks[:, step] = slate, mask
-        actions[:, step], chances[:, step] = action, chance
+        actions[:, step], chances[:, step], states[:, step] = action, chance, state
     return Lives(
         user=np.repeat(np.arange(users), requests),
         time=times.reshape(-1) + EPOCH_SECONDS,
@@ -93,6 +96,7 @@ def simulate(world: World, *, users: int, requests: int, seed: Sequence[int]) ->
         items=items[masks].astype(np.int64),
         actions=actions[masks].astype(np.int64),
         probability=chances[masks],
+        states=states.reshape(-1, *states.shape[2:]),
     )
 
 
