@@ -1,0 +1,142 @@
+"""Running a sweep: what is not finished goes through Ray Tune, and into MLflow as it ends."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from scaling.results import TrialResult
+from scaling.sweeps.base import Sweep
+from scaling.sweeps.plan import Plan, make_plan
+from scaling.sweeps.runner_ray import ray_session, run_trials
+from scaling.sweeps.runner_trainable import MakeRun
+from scaling.sweeps.state import SweepOutcome, SweepState
+from scaling.tracking import SweepTracker
+from scaling.tracking_store import resolve_uri
+from scaling.training import TrialRun
+
+logger = logging.getLogger(__name__)
+
+OnProgress = Callable[[SweepState], None]
+
+
+def run_sweep(
+    sweep: Sweep,
+    *,
+    tracking_uri: str | None = None,
+    address: str | None = None,
+    force: bool = False,
+    plan: Plan | None = None,
+    on_progress: OnProgress | None = None,
+    make_run: MakeRun = TrialRun,
+    gpus_per_trial: float = 1.0,
+) -> SweepOutcome:
+    """Run the trials of a sweep that no run of the store has finished.
+
+    A trial that fails is recorded with its reason, and the others go on. Ctrl-C keeps what is
+    finished; a second Ctrl-C does not wait for Ray to stop its workers in order.
+
+    Args:
+        sweep: what to run.
+        tracking_uri: the MLflow store; see `scaling.tracking_store.resolve_uri`.
+        address: a Ray cluster; None for this machine.
+        force: run finished trials again; the latest run of a digest counts.
+        plan: of this sweep, if one was made already.
+        on_progress: called with the sweep's state at every change.
+        make_run: begins a trial, in the worker.
+        gpus_per_trial: share of a GPU that a trial on `cuda` takes.
+
+    Raises:
+        ValueError: an unusable store, plan or cluster; trials that ended are kept.
+    """
+    begin = time.perf_counter()
+    plan = plan or make_plan(sweep, tracking_uri=tracking_uri, force=force)
+    state = SweepState.of(plan)
+    tell = on_progress or (lambda state: None)
+    tell(state)
+    parent, interrupted = None, False
+    if plan.in_state("to do") or plan.in_state("reuse"):
+        state.message = "opening the store"
+        tell(state)
+        tracker = SweepTracker(sweep.title, tracking_uri=tracking_uri)
+        parent = tracker.parent_id
+        recorder = _Recorder(tracker, state, tell)
+        with tracker:
+            tracker.log_spec(sweep.to_dict())
+            try:
+                _reuse(plan, tracker)
+                _train(plan, recorder, address, make_run, gpus_per_trial)
+            except KeyboardInterrupt:
+                logger.warning("interrupted; finished trials are kept")
+            interrupted = bool(state.in_phase("waiting", "running"))
+            if interrupted:
+                tracker.ending = "KILLED"
+    state.message = ""
+    tell(state)
+    return SweepOutcome(
+        title=sweep.title,
+        trials=len(plan.trials),
+        done=len(state.in_phase("finished")),
+        skipped=len(state.in_phase("skipped")),
+        reused=len(state.in_phase("reused")),
+        failed=tuple((t.planned.name, t.reason) for t in state.in_phase("failed")),
+        missing=len(state.in_phase("waiting", "running")),
+        other_code=0 if force else plan.other_code,
+        interrupted=interrupted,
+        seconds=time.perf_counter() - begin,
+        tracking_uri=resolve_uri(tracking_uri),
+        parent_run_id=parent,
+    )
+
+
+def _reuse(plan: Plan, tracker: SweepTracker) -> None:
+    for planned in plan.in_state("reuse"):
+        assert planned.run_id is not None
+        tracker.reuse(planned.run_id)
+
+
+def _train(
+    plan: Plan, recorder: _Recorder, address: str | None, make_run: MakeRun, gpus: float
+) -> None:
+    trials = {planned.digest: planned.trial for planned in plan.order()}
+    if not trials:
+        return
+    recorder.say("starting Ray")
+    threads = max(trial.training.threads for trial in trials.values())
+    with ray_session(address, threads=threads):
+        recorder.say("")
+        run_trials(trials, recorder, make_run=make_run, gpus_per_trial=gpus)
+        recorder.say("stopping Ray")
+
+
+class _Recorder:
+    """Writes each trial to MLflow as it ends and keeps the sweep's state; runs in the driver."""
+
+    def __init__(self, tracker: SweepTracker, state: SweepState, tell: OnProgress) -> None:
+        self._tracker, self._state, self._tell = tracker, state, tell
+
+    def say(self, message: str) -> None:
+        self._state.message = message
+        self._tell(self._state)
+
+    def begin(self, digest: str) -> None:
+        self._state.begin(digest)
+        self._tell(self._state)
+
+    def progress(self, digest: str, report: Mapping[str, Any]) -> None:
+        trial = self._state.trials[digest]
+        trial.share, trial.examples = float(report["share"]), int(report["examples"])
+        loss = float(report["train_loss"])
+        trial.loss = loss if loss == loss else None
+        self._tell(self._state)
+
+    def end(self, digest: str, result: TrialResult, started: float | None) -> None:
+        trial = self._state.trials[digest]
+        begun = started or trial.started or time.time()
+        self._tracker.log(trial.planned.trial, result, started=begun)
+        self._state.end(digest, result)
+        if result.status == "failed":
+            logger.warning("trial %s failed: %s", trial.planned.name, result.reason)
+        self._tell(self._state)

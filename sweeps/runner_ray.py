@@ -1,0 +1,236 @@
+"""Ray as a sweep needs it: started quietly, used by a class Trainable, shut down."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import logging
+import os
+import pickle
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from scaling.config import Config, canonical_json
+from scaling.results import TrialResult
+from scaling.sweeps.runner_trainable import OUTCOME, TRIAL, MakeRun, trainable_class
+from scaling.trial import TrialConfig
+
+logger = logging.getLogger(__name__)
+
+_ENVIRONMENT = {
+    # No CSV, JSON and TensorBoard files of Tune's own: MLflow is the record.
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    # A trial reads the data set's files by the paths of the driver.
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    # The folder is thrown away at the end: no snapshot of the experiment in it but the last.
+    "TUNE_GLOBAL_CHECKPOINT_S": "86400",
+    # Placement groups are asked for ahead; the default of 200 slows the first trials.
+    "TUNE_MAX_PENDING_TRIALS_PG": "16",
+    # The older reporter is silent at verbose=0; the newer one prints a table all the same.
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+_OBJECT_STORE_BYTES = 256 * 2**20
+
+
+class Listener(Protocol):
+    """What the driver does with the news from the workers."""
+
+    def begin(self, digest: str) -> None: ...
+    def progress(self, digest: str, report: Mapping[str, Any]) -> None: ...
+    def end(self, digest: str, result: TrialResult, started: float | None) -> None: ...
+
+
+@contextlib.contextmanager
+def ray_session(address: str | None = None, *, threads: int = 1) -> Iterator[None]:
+    """Ray, running; a session that the caller already has is used and left alone.
+
+    Args:
+        address: a cluster; None starts one on this machine. (Never looked up: a stale file in
+            /tmp/ray makes a bare `ray.init` fail.)
+        threads: what OMP_NUM_THREADS is set to for the workers of a local session.
+
+    Raises:
+        ValueError: the cluster can't be reached.
+    """
+    # Read when Ray is imported. A user who set it otherwise is left alone.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+
+    if ray.is_initialized():
+        with _environment(_ENVIRONMENT):
+            yield
+        return
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    own = {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES}
+    with _environment({**_ENVIRONMENT, "OMP_NUM_THREADS": str(threads)}):
+        try:
+            try:
+                if address is None:
+                    ray.init(address="local", **own, **quiet)
+                else:
+                    ray.init(address=address, **quiet)
+            except (ConnectionError, ValueError, RuntimeError) as error:
+                raise ValueError(
+                    f"Ray at {address or 'this machine'} can't be used: {error}. Cure: `ray status "
+                    "--address ADDRESS` shows whether the cluster answers; without --address the "
+                    "sweep runs on this machine"
+                ) from error
+            yield
+        finally:
+            ray.shutdown()
+
+
+def run_trials(
+    trials: Mapping[str, TrialConfig],
+    listener: Listener,
+    *,
+    make_run: MakeRun,
+    gpus_per_trial: float,
+) -> None:
+    """Run trials (by digest, in this order) on the running Ray session.
+
+    Returns early after Ctrl-C: what has ended has been told to the listener.
+
+    Raises:
+        ValueError: a trial that no machine of the cluster has room for.
+    """
+    from ray import tune
+
+    _check_resources(trials.values(), gpus_per_trial)
+    kinds = kinds_by_value(trials.values())
+    texts = {canonical_json(trial.to_dict()): digest for digest, trial in trials.items()}
+    base = trainable_class(make_run, kinds)
+
+    def resources(cls: type, config: dict[str, Any]) -> Any:
+        return tune.PlacementGroupFactory([_bundle(json.loads(config[TRIAL]), gpus_per_trial)])
+
+    trainable = type("SweepTrial", (base,), {"default_resource_request": classmethod(resources)})
+    storage = tempfile.mkdtemp(prefix="climber-sweep-")
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    try:
+        with _interrupts_restored():
+            tune.run(
+                trainable,
+                name="sweep",
+                config={TRIAL: tune.grid_search(list(texts))},
+                storage_path=storage,
+                callbacks=[_callback(texts, listener)],
+                reuse_actors=True,
+                raise_on_failed_trial=False,
+                trial_name_creator=lambda trial: trial.trial_id,
+                trial_dirname_creator=lambda trial: trial.trial_id,
+                verbose=0,
+            )
+    finally:
+        shutil.rmtree(storage, ignore_errors=True)
+
+
+def _callback(texts: Mapping[str, str], listener: Listener) -> Any:
+    """Tells the listener what Tune tells its callbacks."""
+    from ray import tune
+
+    class Messenger(tune.Callback):  # type: ignore[misc]
+        def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
+            listener.begin(texts[trial.config[TRIAL]])
+
+        def on_trial_result(
+            self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any
+        ) -> None:
+            digest = texts[trial.config[TRIAL]]
+            outcome = result.pop(OUTCOME, None)
+            if outcome is None:
+                listener.progress(digest, result)
+            else:
+                started, ended = pickle.loads(outcome)
+                listener.end(digest, ended, started)
+
+        def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
+            # The process itself was lost (killed, out of memory): the trial could not tell.
+            error = trial.get_pickled_error() or trial.get_ray_actor_error()
+            text = str(error or "the worker process ended").strip().splitlines()
+            reason = f"{type(error).__name__}: {text[0]}" if error else text[0]
+            lost = TrialResult(
+                status="failed", reason=reason, metrics={}, texts={}, curve=[], evaluation=None
+            )
+            listener.end(texts[trial.config[TRIAL]], lost, None)
+
+    return Messenger()
+
+
+def kinds_by_value(trials: Sequence[TrialConfig] | Any) -> tuple[type[Config], ...]:
+    """Configuration classes from files that workers can't import (`path.py:function`)."""
+    from ray import cloudpickle
+
+    kinds = {type(c) for trial in trials for c in (trial.model, trial.dataset, trial.training)}
+    local = [kind for kind in kinds if not _importable(kind.__module__)]
+    for kind in local:
+        cloudpickle.register_pickle_by_value(sys.modules[kind.__module__])
+    return tuple(sorted(local, key=lambda kind: kind.__qualname__))
+
+
+def _importable(module: str) -> bool:
+    """Whether a fresh process finds the module: of this package, or installed."""
+    if module.split(".")[0] == "scaling":
+        return True
+    spec = importlib.util.find_spec(module)
+    origin = getattr(spec, "origin", None) or ""
+    return "site-packages" in origin or "dist-packages" in origin
+
+
+def _bundle(trial: Mapping[str, Any], gpus_per_trial: float) -> dict[str, float]:
+    training = trial["training"]
+    bundle = {"CPU": float(training["threads"])}
+    if str(training["device"]).startswith("cuda"):
+        bundle["GPU"] = gpus_per_trial
+    return bundle
+
+
+def _check_resources(trials: Any, gpus_per_trial: float) -> None:
+    """Tune would wait without end for a machine that has them."""
+    import ray
+
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    for trial in trials:
+        wanted = _bundle(trial.to_dict(), gpus_per_trial)
+        if not any(all(node.get(k, 0) >= v for k, v in wanted.items()) for node in nodes):
+            has: dict[str, float] = max(nodes, key=lambda node: float(node.get("CPU", 0)), default={})
+            offered = ", ".join(f"{has.get(k, 0):g} {k}" for k in wanted)
+            asked = ", ".join(f"{v:g} {k}" for k, v in wanted.items())
+            raise ValueError(
+                f"a trial asks for {asked}, and no machine of the Ray cluster has that (the "
+                f"largest: {offered}). Cure: fewer threads, device='cpu', or another --address"
+            )
+
+
+@contextlib.contextmanager
+def _interrupts_restored() -> Iterator[None]:
+    """Tune leaves its handlers for SIGINT and SIGUSR1 behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = [signal.SIGINT, *([signal.SIGUSR1] if hasattr(signal, "SIGUSR1") else [])]
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Variables for what is started meanwhile; those that the user set stay as they are."""
+    mine = {name: value for name, value in values.items() if name not in os.environ}
+    os.environ.update(mine)
+    try:
+        yield
+    finally:
+        for name in mine:
+            os.environ.pop(name, None)

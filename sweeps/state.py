@@ -1,0 +1,127 @@
+"""Where a sweep stands while it runs, and what came of it: plain data for whoever shows it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from scaling.results import TrialResult
+from scaling.sweeps.plan import Plan, PlannedTrial
+
+Phase = Literal["waiting", "running", "finished", "failed", "skipped", "reused"]
+
+
+@dataclass
+class TrialState:
+    """One trial of a running sweep."""
+
+    planned: PlannedTrial
+    phase: Phase
+    share: float = 0.0
+    """Of its budget, 0 .. 1."""
+    examples: int = 0
+    loss: float | None = None
+    """Training loss while it runs, test loss once it is finished."""
+    reason: str = ""
+    started: float | None = None
+    """Seconds since the epoch."""
+    ended: float | None = None
+
+
+@dataclass
+class SweepState:
+    """A running sweep; changed by the runner, read by whoever shows it."""
+
+    title: str
+    trials: Mapping[str, TrialState]
+    """By digest, in the order in which they are run."""
+    started: float = field(default_factory=time.time)
+    message: str = ""
+    """What happens before and after the trials (`starting Ray`)."""
+
+    @staticmethod
+    def of(plan: Plan) -> SweepState:
+        """At the start: the longest first, what is finished behind."""
+        phases: dict[str, Phase] = {"to do": "waiting", "done": "skipped", "reuse": "reused"}
+        rest = [planned for planned in plan.trials if planned.state != "to do"]
+        return SweepState(
+            plan.title,
+            {p.digest: TrialState(p, phases[p.state]) for p in (*plan.order(), *rest)},
+        )
+
+    def in_phase(self, *phases: Phase) -> list[TrialState]:
+        return [trial for trial in self.trials.values() if trial.phase in phases]
+
+    @property
+    def share(self) -> float:
+        """Of the planned seconds of all trials that this launch runs, those behind us."""
+        mine = self.in_phase("waiting", "running", "finished", "failed")
+        total = sum(trial.planned.seconds for trial in mine)
+        return self._seconds_behind() / total if total else 1.0
+
+    def seconds_left(self, now: float | None = None) -> float | None:
+        """Planned seconds still ahead, at the pace of those behind us; None before the first."""
+        begun = [trial.started for trial in self.trials.values() if trial.started is not None]
+        behind = self._seconds_behind()
+        if not begun or behind <= 0:
+            return None
+        pace = ((now or time.time()) - min(begun)) / behind
+        mine = self.in_phase("waiting", "running", "finished", "failed")
+        return max(sum(trial.planned.seconds for trial in mine) - behind, 0.0) * pace
+
+    def best(self) -> dict[str, TrialState]:
+        """The finished trial with the smallest test loss, by architecture."""
+        found: dict[str, TrialState] = {}
+        for trial in self.in_phase("finished"):
+            name = trial.planned.trial.model.name
+            if trial.loss is not None and (
+                name not in found or trial.loss < (found[name].loss or 0.0)
+            ):
+                found[name] = trial
+        return found
+
+    def _seconds_behind(self) -> float:
+        ended = sum(trial.planned.seconds for trial in self.in_phase("finished", "failed"))
+        running = self.in_phase("running")
+        return ended + sum(trial.planned.seconds * trial.share for trial in running)
+
+    def begin(self, digest: str) -> None:
+        """A trial was sent to a worker."""
+        trial = self.trials[digest]
+        trial.phase = "running"
+        trial.started = trial.started or time.time()
+
+    def end(self, digest: str, result: TrialResult) -> None:
+        """A trial's result is recorded."""
+        trial = self.trials[digest]
+        trial.phase = "finished" if result.status == "finished" else "failed"
+        trial.share, trial.ended, trial.reason = 1.0, time.time(), result.reason
+        trial.loss = result.metrics.get("loss")
+
+
+@dataclass(frozen=True)
+class SweepOutcome:
+    """What a launch did."""
+
+    title: str
+    trials: int
+    """Of the sweep, each digest once."""
+    done: int
+    """Trained now."""
+    skipped: int
+    """Finished before, in this sweep."""
+    reused: int
+    """Finished before in another sweep, and copied."""
+    failed: tuple[tuple[str, str], ...]
+    """Name and reason of the trials that failed now."""
+    missing: int
+    """Neither finished nor failed: what an interrupted launch left."""
+    other_code: int
+    """Skipped or reused runs that were made by code other than today's."""
+    interrupted: bool
+    seconds: float
+    tracking_uri: str
+    parent_run_id: str | None
+    """The sweep's run in MLflow; None where nothing had to be opened."""
