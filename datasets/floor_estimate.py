@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from scaling.batch import View
 from scaling.datasets.floor_features import Readable, candidates, read
@@ -32,6 +33,8 @@ from scaling.datasets.world import (
     World,
 )
 
+ESTIMATOR_VERSION = 1
+"""Raised when estimates change: kept ones are then made anew."""
 _STRATA = 4
 """Groups of requests by the time their readable events cover, each with its own regression."""
 _RIDGE = 1e-3
@@ -118,7 +121,7 @@ class _StatePredictor:
         return states
 
 
-def _with_one(features: Floats) -> Floats:
+def _with_one(features: npt.NDArray[np.float32]) -> Floats:
     """Features [r, F, K] as [K, r, F + 1], the last one constant."""
     columns = features.transpose(2, 0, 1).astype(np.float64)
     return np.concatenate([columns, np.ones((*columns.shape[:2], 1))], axis=2)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from scaling.batch import Batch, Split, View
 from scaling.config import digest_of, register
 from scaling.datasets.base import DATASETS, Dataset, DatasetConfig, Size
+from scaling.datasets.floors import floor_of_views, floors
 from scaling.datasets.requests import BatchMaker
 from scaling.datasets.synthetic_parts import (
     Part,
@@ -157,11 +158,10 @@ class SyntheticDataset(Dataset):
         return facts | {f"rate.{b}": float(r) for b, r in zip(self.schema.behaviours, rates)}
 
     def known_truth(self, views: Sequence[View] | None = None) -> Mapping[str, float]:
-        from scaling.datasets.floors import floor_of_views, floors
-
+        """`floors` of the test part; with `views`, `floor_of_views` too (slow once, then cached)."""
         known = dict(floors(self.test))
         if views is not None:
-            known["loss_floor_at"] = floor_of_views(self.config, tuple(views))
+            known |= floor_of_views(self.config, views)
         return known
 
     def _evaluated(self, split: Literal["validation", "test"]) -> Part:

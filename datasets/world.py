@@ -34,19 +34,19 @@ MOOD_OF_ACTION = np.array([-1.0, 0.6, 0.5, 1.6, 0.5, 1.6, 1.5, 2.5])
 
 # [S, B]; rows as SCENARIOS, columns as BEHAVIOURS.
 BIAS = np.array(
-    [[0.28, -3.75, -6.40], [0.28, -3.75, -6.40], [0.28, -3.75, -6.40], [0.42, -3.60, -6.20]]
+    [[0.42, -3.66, -6.10], [0.42, -3.66, -6.10], [0.42, -3.66, -6.10], [0.45, -3.40, -6.00]]
 )
 """Tuned so that the mean rates of the default world are 60 %, 5 % and 0.5 %."""
 QUALITY_WEIGHT = np.array([[0.4, 0.4, 0.4], [0.4, 0.4, 0.4], [0.5, 0.4, 0.4], [0.9, 0.6, 0.6]])
 MOOD_WEIGHT = np.array([[1.0, 1.0, 1.0], [4.0, 2.5, 2.0], [1.0, 1.0, 1.0], [0.5, 0.5, 0.5]])
-LIFE_WEIGHT = np.array([[4.0, 2.5, 2.5], [1.0, 1.0, 1.0], [3.5, 2.5, 2.5], [0.5, 0.5, 0.5]])
+LIFE_WEIGHT = np.array([[5.0, 3.0, 2.5], [1.0, 1.0, 1.0], [4.5, 3.0, 2.5], [0.5, 0.5, 0.5]])
 BOREDOM_WEIGHT = np.array([[0.8, 0.8, 0.0], [1.2, 0.8, 0.0], [0.4, 0.4, 0.0], [0.0, 0.0, 0.0]])
 
 # What a slate is drawn from, by scenario: popular items, neighbours of the taste; the rest uniform.
 POPULAR_SHARE = np.array([0.35, 0.30, 0.45, 0.70])
 NEIGHBOUR_SHARE = np.array([0.45, 0.50, 0.35, 0.15])
-NEIGHBOUR_MOOD = np.array([1.0, 3.0, 1.0, 1.0])
-NEIGHBOUR_LIFE = np.array([3.0, 1.0, 3.0, 1.0])
+NEIGHBOUR_MOOD = np.array([0.5, 2.5, 0.5, 0.5])
+NEIGHBOUR_LIFE = np.array([2.0, 0.5, 2.0, 0.5])
 """Log-weights of <artist, mood> and <artist, life> among the neighbours."""
 
 
