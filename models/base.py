@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from scaling.batch import Batch, Candidates, Context, Schema, View, ViewBatch
 from scaling.compute import Flops
 from scaling.config import Config
+from scaling.models.table import Table
 from scaling.registry import Registry
 
 MODELS: Registry[type[ModelConfig]] = Registry("model", "scaling.models")
@@ -126,9 +127,9 @@ class Ranker(nn.Module, ABC):
         memory = self.encode(batch.history, batch.context)
         return self.score(memory, batch.candidates, batch.context)
 
-    def embedding_tables(self) -> list[nn.Embedding]:
-        """The tables whose rows are updated one by one (sparse gradients)."""
-        return [m for m in self.modules() if isinstance(m, nn.Embedding) and m.sparse]
+    def embedding_tables(self) -> list[Table]:
+        """The tables whose rows are updated one by one, by the row-wise optimizer."""
+        return [m for m in self.modules() if isinstance(m, Table) and m.row_wise]
 
 
 def _leaves(tree: Any) -> list[Tensor]:

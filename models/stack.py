@@ -25,6 +25,7 @@ from scaling.models.attention import (
     candidate_attention,
     causal_attention,
 )
+from scaling.models.table import look_up
 from scaling.models.tokens import AGE_BUCKETS, age_bucket
 
 FFN_FACTOR = 4
@@ -152,8 +153,8 @@ class Stack(nn.Module):
         lengths = view.mask.sum(1, keepdim=True)
         places = torch.arange(view.mask.shape[1], device=view.mask.device)
         position = (lengths - 1 - places).clamp(min=0)
-        bias = nn.functional.embedding(age_bucket(view.ages), self.age_bias)
-        bias = bias + nn.functional.embedding(position, self.position_bias)
+        bias = look_up(self.age_bias, age_bucket(view.ages))
+        bias = bias + look_up(self.position_bias, position)
         bias = bias.masked_fill(~view.mask.unsqueeze(-1), MASKED)
         bias = bias.view(*bias.shape[:2], self.shape.depth, self.shape.heads)
         return bias.permute(2, 0, 3, 1).unbind(0)

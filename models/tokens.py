@@ -11,11 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from scaling.batch import Candidates, Context, Schema, ViewBatch
+from scaling.models.table import Table
 
 AGE_BUCKETS = 64
 """Half-octaves of age in seconds (up to 2^31 s); the last bucket is `unknown`."""
 
 UNKNOWN_AGE = AGE_BUCKETS - 1
+
+ITEM_STD = 0.1
+"""Items start small, so that a rarely seen one stays near what its attributes say."""
+CONTEXT_STD = 0.3
 
 
 def age_bucket(ages: Tensor) -> Tensor:
@@ -33,17 +38,10 @@ class Tokens(nn.Module):
 
     def __init__(self, schema: Schema, width: int) -> None:
         super().__init__()
-        self.items = nn.Embedding(schema.num_items, width, sparse=True)
+        self.items = Table(schema.num_items, width, row_wise=True, std=ITEM_STD)
         self.attributes = nn.ModuleList(
-            nn.Embedding(attribute.size, width, sparse=True)
+            Table(attribute.size, width, row_wise=True, std=CONTEXT_STD)
             for attribute in schema.item_attributes.values()
-        )
-        self.actions = nn.Embedding(schema.num_actions, width)
-        self.scenarios = nn.Embedding(schema.num_scenarios, width)
-        self.request_scenarios = nn.Embedding(schema.num_scenarios, width)
-        self.ages = nn.Embedding(AGE_BUCKETS, width)
-        self.request_attributes = nn.ModuleList(
-            nn.Embedding(size, width) for size in schema.request_attributes.values()
         )
         for index, attribute in enumerate(schema.item_attributes.values()):
             self.register_buffer(
@@ -51,11 +49,17 @@ class Tokens(nn.Module):
                 torch.from_numpy(attribute.of_item).clone(),
                 persistent=False,  # it belongs to the data, not to the trained state
             )
-        for table in self.modules():
-            if isinstance(table, nn.Embedding):
-                # Row-wise Adagrad moves a row by about its rate whatever its scale: small starts
-                # let rarely seen items stay near the mean of their attributes.
-                nn.init.normal_(table.weight, std=0.1 if table is self.items else 0.3)
+
+        def small(rows: int) -> Table:
+            return Table(rows, width, row_wise=False, std=CONTEXT_STD)
+
+        self.actions = small(schema.num_actions)
+        self.scenarios = small(schema.num_scenarios)
+        self.request_scenarios = small(schema.num_scenarios)
+        self.ages = small(AGE_BUCKETS)
+        self.request_attributes = nn.ModuleList(
+            small(size) for size in schema.request_attributes.values()
+        )
 
     def _items(self, items: Tensor) -> Tensor:
         vectors: Tensor = self.items(items)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -22,15 +23,15 @@ def schedule(share: float, warmup: float) -> float:
 
 
 class RowWiseAdagrad:
-    """Adagrad with one accumulator per embedding row; touches only the rows of the batch.
+    """Adagrad with one accumulator per embedding row; moves only the rows of the batch.
 
-    g = gradient of a row; s += mean(g^2); row -= lr g / (sqrt(s) + eps). No weight decay. The
-    step's cost does not grow with the table.
+    g = gradient of a row; s += mean(g^2); row -= lr g / (sqrt(s) + eps). No weight decay. With a
+    sparse gradient the step's cost does not grow with the table.
     """
 
     EPS = 1e-8
 
-    def __init__(self, tables: list[nn.Embedding], lr: float, clip: float) -> None:
+    def __init__(self, tables: Sequence[nn.Embedding], lr: float, clip: float) -> None:
         self.tables = tables
         self.lr = lr
         self.clip = clip
@@ -39,22 +40,29 @@ class RowWiseAdagrad:
     @torch.no_grad()
     def step(self, factor: float) -> None:
         """One update at `factor` times the peak rate; forgets the gradients."""
-        gradients: list[tuple[int, Tensor, Tensor]] = []
+        gradients: list[tuple[int, Tensor | None, Tensor]] = []
         for index, table in enumerate(self.tables):
-            if table.weight.grad is not None:
-                gradient = table.weight.grad.coalesce()
+            gradient = table.weight.grad
+            table.weight.grad = None
+            if gradient is not None and gradient.is_sparse:
+                gradient = gradient.coalesce()
                 gradients.append((index, gradient.indices()[0], gradient.values()))
-                table.weight.grad = None
+            elif gradient is not None:
+                gradients.append((index, None, gradient))
         if not gradients:
             return
         norm = torch.stack([values.norm() for _, _, values in gradients]).norm()
         scale = (self.clip / (norm + 1e-6)).clamp(max=1.0)
         for index, rows, values in gradients:
             values = values * scale
-            sums = self.sums[index][rows] + values.square().mean(1)
-            self.sums[index][rows] = sums
-            update = values / (sums.sqrt() + self.EPS).unsqueeze(1)
-            self.tables[index].weight.index_add_(0, rows, update, alpha=-self.lr * factor)
+            weight, sums = self.tables[index].weight, self.sums[index]
+            if rows is None:  # a small table: rows without a gradient get an update of 0
+                sums += values.square().mean(1)
+                weight -= self.lr * factor * values / (sums.sqrt() + self.EPS).unsqueeze(1)
+            else:
+                sums[rows] += values.square().mean(1)
+                update = values / (sums[rows].sqrt() + self.EPS).unsqueeze(1)
+                weight.index_add_(0, rows, update, alpha=-self.lr * factor)
 
 
 class Optimizers:

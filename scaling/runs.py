@@ -53,10 +53,7 @@ def read_runs(path: Path, columns: dict[str, str] | None = None) -> pd.DataFrame
     if path.suffix not in (".csv", ".parquet"):
         raise ValueError(f"{path} must end in .csv or .parquet")
     try:
-        if path.suffix == ".parquet":
-            table = pd.read_parquet(path)
-        else:
-            table = pd.read_csv(path)
+        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
     except (OSError, ValueError) as error:  # pandas' and pyarrow's parser errors are ValueErrors
         raise ValueError(f"{path} is not a readable run table: {error}") from error
     for ours, theirs in (columns or {}).items():

@@ -9,9 +9,10 @@ from torch import nn
 from scaling.optim import RowWiseAdagrad, schedule
 
 
-def test_only_rows_of_the_batch_move_and_they_follow_the_formula() -> None:
+@pytest.mark.parametrize("sparse", [True, False])
+def test_only_rows_of_the_batch_move_and_they_follow_the_formula(sparse: bool) -> None:
     torch.manual_seed(0)
-    table = nn.Embedding(6, 3, sparse=True)
+    table = nn.Embedding(6, 3, sparse=sparse)
     before = table.weight.detach().clone()
     optimizer = RowWiseAdagrad([table], lr=0.1, clip=1e9)
     for factor in (1.0, 0.5):
