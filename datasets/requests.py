@@ -43,8 +43,7 @@ class BatchMaker:
         Raises:
             ValueError: an unknown view strategy, or no view at all.
         """
-        if not views:
-            raise ValueError("views must hold at least one view, got none")
+        self.check(views)
         table = table.select(rows)
         first = self.log.user_offsets[table.user]
         found = [self.index.events(view, first, table.start) for view in views]
@@ -72,6 +71,26 @@ class BatchMaker:
             ),
         )
 
+    def lengths(self, table: RequestTable, views: Sequence[View]) -> Ints:
+        """How many events each view holds per request, [R, views]."""
+        first = self.log.user_offsets[table.user]
+        found = [self.index.lengths(view, first, table.start) for view in views]
+        return np.stack(found, axis=1)
+
+    def label_rates(self, table: RequestTable) -> npt.NDArray[np.float64]:
+        """The mean of each label over the candidates of the requests, [k]."""
+        chosen = candidate_events(self.log, table)
+        counts = np.bincount(self.log.actions[chosen], minlength=len(self.labels))
+        rates: npt.NDArray[np.float64] = counts @ self.labels / max(len(chosen), 1)
+        return rates
+
+    def check(self, views: Sequence[View]) -> None:
+        """`ValueError` for no view at all or an unknown strategy; finds each one's events once."""
+        if not views:
+            raise ValueError("views must hold at least one view, got none")
+        for view in views:
+            self.index.positions(view.strategy)
+
     def _view(self, table: RequestTable, events: Ints, mask: Bools) -> ViewBatch:
         times = self.log.times[events]
         ages = (table.time[:, None] - times).astype(np.float32)
@@ -90,6 +109,14 @@ class BatchMaker:
 def make_batch(log: EventLog, table: RequestTable, rows: Ints, views: Sequence[View]) -> Batch:
     """As `BatchMaker.make_batch`, for a batch or two; the maker keeps the search index."""
     return BatchMaker(log).make_batch(table, rows, views)
+
+
+def candidate_events(log: EventLog, table: RequestTable) -> Ints:
+    """The events that are candidates of the requests, ascending."""
+    edges = np.zeros(log.num_events + 1, np.int8)
+    edges[table.start] += 1
+    edges[table.stop] -= 1
+    return np.flatnonzero(np.cumsum(edges[:-1]))
 
 
 def _gather(
