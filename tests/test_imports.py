@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -56,12 +56,15 @@ USED_AS_TOOLS = {
 """Dependencies of the extra `dev` that are run rather than imported."""
 
 
+When = Literal["now", "later", "never"]
+
+
 @dataclass(frozen=True)
 class Import:
     target: str
     """Dotted name of what is imported, with the imported name behind the module's."""
-    eager: bool
-    """Whether importing the module is enough to run it."""
+    when: When
+    """`now`: importing the module runs it; `later`: inside a function; `never`: for types alone."""
 
 
 Imports = Mapping[str, tuple[Import, ...]]
@@ -77,7 +80,7 @@ def read_imports(root: Path) -> dict[str, tuple[Import, ...]]:
         parts = path.relative_to(root).with_suffix("").parts
         parts = parts if parts[0] == "scaling" else ("scaling", *parts)
         name = ".".join(parts).removesuffix(".__init__")
-        found[name] = tuple(_imports(ast.parse(path.read_text(), str(path)), eager=True))
+        found[name] = tuple(_imports(ast.parse(path.read_text(), str(path)), "now"))
     return found
 
 
@@ -85,21 +88,23 @@ def _linked(path: Path, root: Path) -> bool:
     return path.relative_to(root / "scaling").parts[0] in LINKED
 
 
-def _imports(node: ast.AST, *, eager: bool) -> Iterator[Import]:
+def _imports(node: ast.AST, when: When) -> Iterator[Import]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import):
-            yield from (Import(alias.name, eager) for alias in child.names)
+            yield from (Import(alias.name, when) for alias in child.names)
         elif isinstance(child, ast.ImportFrom):
             module = "." * child.level + (child.module or "")
-            yield from (Import(f"{module}.{alias.name}", eager) for alias in child.names)
+            yield from (Import(f"{module}.{alias.name}", when) for alias in child.names)
         elif isinstance(child, ast.Call) and "import" in ast.unparse(child.func):
             # importlib.import_module("name"), __import__("name")
             arguments = (a.value for a in child.args[:1] if isinstance(a, ast.Constant))
-            yield from (Import(str(value), eager) for value in arguments)
-        later = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) or (
-            isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
-        )
-        yield from _imports(child, eager=eager and not later)
+            yield from (Import(str(value), when) for value in arguments)
+        inside = when
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            inside = "never"
+        elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) and when == "now":
+            inside = "later"
+        yield from _imports(child, inside)
 
 
 def within(name: str, places: Iterable[str]) -> bool:
@@ -115,7 +120,8 @@ def direction_complaints(imports: Imports) -> Iterator[str]:
                 yield f"{module} has a relative import: {target}"
             elif not _may_import(module, target):
                 yield f"{module} may not import {target}"
-    graph = {module: set(_inside(imports, module, eager=False)) - {module} for module in imports}
+    running: tuple[When, ...] = ("now", "later")
+    graph = {module: set(_inside(imports, module, running)) - {module} for module in imports}
     try:
         graphlib.TopologicalSorter(graph).prepare()
     except graphlib.CycleError as error:
@@ -139,32 +145,32 @@ def weight_complaints(imports: Imports) -> Iterator[str]:
                 yield f"{module} may not import {package}: only {place}* may"
         for folder, packages in FREE_OF.items():
             if within(module, [folder]):
-                yield from _reached(imports, module, packages, eager=False)
+                yield from _reached(imports, module, packages, ("now", "later"))
         if module.startswith("scaling.cli"):
-            yield from _reached(imports, module, SLOW_TO_IMPORT, eager=True)
+            yield from _reached(imports, module, SLOW_TO_IMPORT, ("now",))
 
 
 def _reached(
-    imports: Imports, start: str, packages: Iterable[str], *, eager: bool
+    imports: Imports, start: str, packages: Iterable[str], when: tuple[When, ...]
 ) -> Iterator[str]:
     """Which of the packages importing `start` would import, through which modules."""
     ways = {start: start}
     queue = [start]
     for module in queue:
         for found in imports[module]:
-            if within(found.target, packages) and (found.eager or not eager):
+            if within(found.target, packages) and found.when in when:
                 yield f"{start} reaches {found.target}: {ways[module]}"
         parents = (module.rsplit(".", n)[0] for n in range(1, module.count(".") + 1))
-        for following in (*parents, *_inside(imports, module, eager=eager)):
+        for following in (*parents, *_inside(imports, module, when)):
             if following in imports and following not in ways:
                 ways[following] = f"{ways[module]} -> {following}"
                 queue.append(following)
 
 
-def _inside(imports: Imports, module: str, *, eager: bool) -> Iterator[str]:
+def _inside(imports: Imports, module: str, when: tuple[When, ...]) -> Iterator[str]:
     """The modules of the package that a module imports."""
     for found in imports[module]:
-        if found.eager or not eager:
+        if found.when in when:
             parts = found.target.split(".")
             prefixes = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
             yield from [name for name in prefixes if name in imports][:1]
@@ -226,7 +232,7 @@ def test_third_party_imports_are_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     package = [i.target for found in read_imports(ROOT).values() for i in found]
     files = (ROOT / "tests").rglob("*.py")
-    tests = [i.target for f in files for i in _imports(ast.parse(f.read_text()), eager=True)]
+    tests = [i.target for f in files for i in _imports(ast.parse(f.read_text()), "now")]
     assert list(declaration_complaints(project, package, tests)) == []
 
 
@@ -246,7 +252,8 @@ FINE = {
     "models/a.py": "from scaling.batch import View",
     "sweeps/runner.py": "import ray\nfrom scaling.tracking import log",
     "analysis/fit.py": "from scaling import runs\nfrom scaling.analysis.laws import Law",
-    "analysis/laws.py": "from scaling.runs import COLUMNS",
+    "analysis/laws.py": "from scaling.runs import COLUMNS\nfrom typing import TYPE_CHECKING\n"
+    "if TYPE_CHECKING:\n    from scaling.analysis.fit import Fit",
     "dashboards/page.py": "import scaling.analysis.fit",
 }
 
@@ -268,6 +275,7 @@ def test_accepts_a_fine_tree(tmp_path: Path) -> None:
         ("dashboards/x.py", "import scaling.trial", "may not import scaling.trial"),
         ("sweeps/grid.py", "def f():\n    import scaling.analysis.fit", "may not import"),
         ("scaling/batch.py", "import scaling.sweeps.runner", "scaling.batch may not import"),
+        ("scaling/runs.py", "if TYPE_CHECKING:\n    import scaling.sweeps.grid", "may not import"),
         ("scaling/runs.py", "from scaling.cli import main", "may not import scaling.cli.main"),
         ("scaling/runs.py", "import importlib\nimportlib.import_module('scaling.cli')", "may not"),
         ("analysis/laws.py", "from scaling.analysis.fit import F", "in a circle"),
