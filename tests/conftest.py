@@ -15,7 +15,7 @@ os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["DO_NOT_TRACK"] = "1"
 os.environ["MPLBACKEND"] = "agg"
-for _name in ("MLFLOW_TRACKING_URI", "RAY_ADDRESS"):
+for _name in ("MLFLOW_TRACKING_URI", "RAY_ADDRESS", "CLIMBER_KUAIRAND"):
     os.environ.pop(_name, None)
 
 
