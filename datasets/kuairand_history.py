@@ -7,7 +7,7 @@ sparser lists reach further back; `last_time_ms` of the newest event.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,32 +92,49 @@ def read_history(path: Path, first_impression_ms: dict[int, int]) -> History:
 def merge_lists(
     watched: Sequence[int], long_watched: Sequence[int], liked: Sequence[int]
 ) -> list[tuple[int, bool, bool]]:
-    """One list (video, long view, like), oldest first.
+    """One list (video, long view, like), oldest first; the order within each list is kept.
 
-    Seen from the newest event, each sparser list is a part of the watched ones in the same order,
-    until it reaches further back than they do. Those older events stand before them; where only
-    their order within each list is known, a like stands before the long views it may follow.
+    Seen from the newest event, each sparser list is a part of the watched ones in the same order
+    (true of all but 2 of KuaiRand-Pure's 52,938 lists), until it reaches further back than they do.
+    Those older events stand before them. Among these, a like that is no long view stands as early
+    as its list allows: the likes, being fewer, reach back furthest.
     """
-    long_at, older_long = _align(watched, long_watched)
-    liked_at, older_liked = _align(watched, liked)
-    like_of_long, older_only_liked = _align(older_long, older_liked)
-    return [
-        *((video, False, True) for video in older_only_liked),
-        *((video, True, i in like_of_long) for i, video in enumerate(older_long)),
-        *((video, i in long_at, i in liked_at) for i, video in enumerate(watched)),
-    ]
+    long_at = _align(watched, long_watched)
+    liked_at = _align(watched, liked)
+    older_long = long_watched[: len(long_watched) - len(long_at)]
+    older_liked = liked[: len(liked) - len(liked_at)]
+    both_at = _align(older_long, older_liked, gaps=True)
+    matched = set(both_at.values())
+
+    def likes_alone(first: int) -> Iterator[tuple[int, bool, bool]]:
+        for place in range(first, len(older_liked)):
+            if place in matched:
+                return
+            yield older_liked[place], False, True
+
+    merged = list(likes_alone(0))
+    for place, video in enumerate(older_long):
+        merged.append((video, True, place in both_at))
+        if place in both_at:
+            merged.extend(likes_alone(both_at[place] + 1))
+    merged.extend((video, i in long_at, i in liked_at) for i, video in enumerate(watched))
+    return merged
 
 
-def _align(whole: Sequence[int], part: Sequence[int]) -> tuple[set[int], Sequence[int]]:
-    """The places in `whole` of the newest items of `part`, and the older ones that it lacks."""
-    places: set[int] = set()
+def _align(whole: Sequence[int], part: Sequence[int], *, gaps: bool = False) -> dict[int, int]:
+    """From places in `whole` to the places in `part` of the same events, matched from the newest.
+
+    Stops at the first event of `part` that `whole` lacks, or leaves it out if `gaps` are expected.
+    """
+    places: dict[int, int] = {}
     at = len(whole)
-    for left in range(len(part), 0, -1):
+    for mine in reversed(range(len(part))):
         place = at - 1
-        while place >= 0 and whole[place] != part[left - 1]:
+        while place >= 0 and whole[place] != part[mine]:
             place -= 1
-        if place < 0:
-            return places, part[:left]
-        places.add(place)
-        at = place
-    return places, ()
+        if place >= 0:
+            places[place] = mine
+            at = place
+        elif not gaps:
+            break
+    return places

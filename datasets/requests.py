@@ -92,7 +92,7 @@ class BatchMaker:
             self.index.positions(view.strategy)
 
     def _view(self, table: RequestTable, events: Ints, mask: Bools) -> ViewBatch:
-        times = self.log.times[events]
+        times = self.log.times.take(events)
         ages = (table.time[:, None] - times).astype(np.float32)
         if self.unknown_times:
             ages[times == UNKNOWN_TIME] = -1.0
@@ -122,4 +122,5 @@ def candidate_events(log: EventLog, table: RequestTable) -> Ints:
 def _gather(
     column: npt.NDArray[np.int32] | npt.NDArray[np.uint8], index: Ints, mask: Bools
 ) -> Ints:
-    return np.multiply(column[index], mask, dtype=np.int64)
+    # `take` is a third faster than indexing with an array.
+    return np.multiply(column.take(index), mask, dtype=np.int64)

@@ -44,6 +44,8 @@ def read_table(
         raise ValueError(
             f"{place} has no column {missing[0]!r}; it holds {', '.join(header) or 'nothing'}"
         )
+    if names is not None and not text.strip():
+        raise _no_rows(place)
     types = {name: pa.int64() if kind == "int" else pa.string() for name, kind in columns.items()}
     try:
         table = pa_csv.read_csv(
@@ -59,7 +61,7 @@ def read_table(
     except pa.ArrowInvalid as error:
         raise _diagnosis(text, place, columns, header, separator, names, quoting, error) from error
     if not len(table):
-        raise ValueError(f"{place} holds no rows; it may be truncated: get it again")
+        raise _no_rows(place)
     return {name: table[name].to_numpy() for name in columns}
 
 
@@ -78,6 +80,10 @@ def check_values(
             f"{place}, line {first_line + row}, column {column!r}: {values[row]} is not valid; "
             f"valid: {choices}"
         )
+
+
+def _no_rows(place: str) -> ValueError:
+    return ValueError(f"{place} holds no rows; it may be truncated: get it again")
 
 
 def _header(text: bytes, separator: str) -> list[str]:

@@ -64,7 +64,7 @@ class ViewIndex:
             return index, mask
         if not len(positions):
             return np.zeros_like(index), mask
-        events = positions[index]
+        events = positions.take(index)
         events *= mask
         return events, mask
 
