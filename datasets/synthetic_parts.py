@@ -68,6 +68,7 @@ def schema_of(config: SyntheticConfig) -> Schema:
         },
         request_attributes={},
         max_candidates=MAX_CANDIDATES,
+        label_rates=MEAN_RATES,
     )
 
 

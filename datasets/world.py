@@ -32,6 +32,9 @@ BOREDOM_SOFTNESS = 3.0
 MOOD_OF_ACTION = np.array([-1.0, 0.6, 0.5, 1.6, 0.5, 1.6, 1.5, 2.5])
 """How an event moves the mood towards (or away from) its item, by action code."""
 
+MEAN_RATES = (0.6, 0.05, 0.005)
+"""Of the behaviours over a life; `BIAS` is tuned to them."""
+
 # [S, B]; rows as SCENARIOS, columns as BEHAVIOURS.
 BIAS = np.array(
     [[0.42, -3.66, -6.10], [0.42, -3.66, -6.10], [0.42, -3.66, -6.10], [0.45, -3.40, -6.00]]

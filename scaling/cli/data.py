@@ -1,0 +1,129 @@
+"""`climber data`: what data sets there are, how to get them, what is in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from scaling.datasets.base import DatasetConfig
+
+OPTIONS = click.option(
+    "--set",
+    "options",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="An option of the data set; may be repeated.",
+)
+
+
+@click.group()
+def data() -> None:
+    """List, fetch, prepare and describe data sets."""
+
+
+@data.command("list")
+def list_datasets() -> None:
+    """List the data sets, and whether each is ready to read."""
+    from scaling.cli.output import closing, print_table
+    from scaling.datasets.base import DATASETS
+    from scaling.datasets.catalogue import default_config, licence
+
+    rows = []
+    for name in DATASETS.names():
+        config = default_config(name)
+        rows.append((name, _state(config), licence(config) or "generated, none"))
+    print_table("data sets", ("name", "state", "licence"), rows, words=3)
+    closing([], "climber data fetch NAME, or climber data describe NAME")
+
+
+@data.command("fetch")
+@click.argument("name")
+def fetch_dataset(name: str) -> None:
+    """Get a data set's files and prepare them; shows on what terms they may be used."""
+    from scaling.cli.output import closing
+    from scaling.datasets.catalogue import default_config, fetch, licence
+
+    terms = licence(default_config(name))
+    if terms:
+        click.echo(f"licence of {name}: {terms}")
+    written = fetch(name)
+    if not written:
+        click.echo(f"{name} is generated when it is read: there is nothing to fetch")
+    closing(written, f"climber data describe {name}")
+
+
+@data.command("prepare")
+@click.argument("name")
+@OPTIONS
+def prepare_dataset(name: str, options: tuple[str, ...]) -> None:
+    """Turn a data set's official files into a log that trials read."""
+    from scaling.cli.output import closing
+    from scaling.datasets.catalogue import prepare
+
+    config = configured(name, options)
+    path = prepare(config)
+    if path is None:
+        click.echo(f"{name} is generated when it is read: there is nothing to prepare")
+    settings = "".join(f" --set {option}" for option in options)
+    closing([path] if path else [], f"climber data describe {name}{settings}")
+
+
+@data.command("describe")
+@click.argument("name")
+@OPTIONS
+def describe_dataset(name: str, options: tuple[str, ...]) -> None:
+    """Counts, rates, splits, licence and fingerprint of a data set."""
+    from scaling.cli.output import closing, print_table
+
+    config = configured(name, options)
+    dataset = config.open()
+    facts = {"fingerprint": config.fingerprint(), **dataset.describe(), **dataset.known_truth()}
+    print_table(name, ("fact", "value"), _rows(facts), words=2)
+    closing([], "climber list sweeps")
+
+
+def configured(name: str, options: tuple[str, ...]) -> DatasetConfig:
+    """A data set with options from the command line; numbers and lists are written as JSON."""
+    from scaling.cli.output import assignments
+    from scaling.datasets.base import DatasetConfig
+    from scaling.datasets.catalogue import default_config
+
+    values = {key: _parsed(text) for key, text in assignments(options, "--set").items()}
+    return DatasetConfig.from_dict({**default_config(name).to_dict(), **values})
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _state(config: DatasetConfig) -> str:
+    from scaling.datasets.logged import LoggedConfig
+    from scaling.datasets.store import is_stored
+
+    if not isinstance(config, LoggedConfig):
+        return "generated when read"
+    try:
+        return "ready" if is_stored(config.prepared_path()) else "not prepared"
+    except ValueError:  # the source files that name the content are not there
+        return "not fetched"
+
+
+def _rows(facts: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for key, value in facts.items():
+        if isinstance(value, Mapping):
+            rows += _rows(value, f"{prefix}{key}.")
+        elif isinstance(value, float):
+            rows.append((prefix + key, f"{value:.6g}"))
+        elif isinstance(value, int) and not isinstance(value, bool):
+            rows.append((prefix + key, f"{value:,}"))
+        else:
+            rows.append((prefix + key, str(value)))
+    return rows

@@ -1,0 +1,67 @@
+"""How commands speak: tables, notes, the files they wrote and the next command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+TRACKING_URI = click.option(
+    "--tracking-uri",
+    envvar="MLFLOW_TRACKING_URI",
+    help="MLflow store [default: sqlite:///mlflow.db in this folder].",
+)
+SET = click.option(
+    "--set",
+    "axes",
+    multiple=True,
+    metavar="AXIS=V1,V2",
+    help="Fill an axis of the sweep; may be repeated.",
+)
+
+
+def console() -> Console:
+    """Standard output; a wide table is not folded when it goes to a file."""
+    plain = Console()
+    return plain if plain.is_terminal else Console(width=160)
+
+
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, words: int = 1
+) -> None:
+    """A table whose first `words` columns are text; text is shown as it is, never as markup."""
+    table = Table(title=Text(title), title_justify="left")
+    for index, column in enumerate(columns):
+        table.add_column(Text(column), justify="left" if index < words else "right")
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    console().print(table)
+
+
+def warn(text: str) -> None:
+    """One line on standard error."""
+    click.secho(f"warning: {text}", fg="yellow", err=True)
+
+
+def closing(written: Iterable[Path], then: str) -> None:
+    """What every command ends with: the files it wrote, and what to do next."""
+    for path in written:
+        click.echo(f"wrote {path}")
+    click.echo(f"next: {then}")
+
+
+def assignments(values: Sequence[str], option: str) -> dict[str, str]:
+    """`NAME=VALUE` options as a mapping; anything else is a usage error."""
+    found: dict[str, str] = {}
+    for value in values:
+        name, equals, rest = value.partition("=")
+        if not equals or not name or not rest:
+            raise click.UsageError(f"{option} takes NAME=VALUE, got {value!r}")
+        if name in found:
+            raise click.UsageError(f"{option} {name} is given twice")
+        found[name] = rest
+    return found

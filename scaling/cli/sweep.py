@@ -1,0 +1,256 @@
+"""`climber plan`, `sweep`, `status`, `runs`: from a declared sweep to a run table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from scaling.cli.output import SET, TRACKING_URI
+
+if TYPE_CHECKING:
+    from scaling.sweeps.base import Sweep
+    from scaling.sweeps.plan import Plan
+    from scaling.sweeps.state import SweepOutcome
+
+FORCE = click.option("--force", is_flag=True, help="Run finished trials again.")
+MAX_COMPUTE = click.option(
+    "--max-compute",
+    type=float,
+    metavar="C",
+    help="Leave out the largest budgets until the sweep's training FLOPs fit.",
+)
+
+
+@click.command()
+@click.argument("sweep")
+@SET
+@MAX_COMPUTE
+@FORCE
+@TRACKING_URI
+def plan(
+    sweep: str,
+    axes: tuple[str, ...],
+    max_compute: float | None,
+    force: bool,
+    tracking_uri: str | None,
+) -> None:
+    """Show every trial of a sweep before anything runs.
+
+    SWEEP is a name (`climber list sweeps`), path.py:function, or a spec file.
+    """
+    from scaling.cli.output import closing, console
+    from scaling.sweeps.plan import make_plan
+    from scaling.sweeps.plan_table import plan_table
+
+    declared = load(sweep, axes, max_compute)
+    made = make_plan(declared, tracking_uri=tracking_uri, force=force)
+    console().print(plan_table(made))
+    warn_of(made)
+    closing([], _command("sweep", sweep, axes, max_compute))
+
+
+@click.command()
+@click.argument("sweep")
+@SET
+@click.option("--address", metavar="ADDR", help="A Ray cluster; without it, this machine.")
+@MAX_COMPUTE
+@FORCE
+@TRACKING_URI
+def sweep(
+    sweep: str,
+    axes: tuple[str, ...],
+    address: str | None,
+    max_compute: float | None,
+    force: bool,
+    tracking_uri: str | None,
+) -> None:
+    """Run a sweep's trials that are not finished yet, and log them to MLflow."""
+    from scaling.cli.output import closing
+
+    declared = load(sweep, axes, max_compute)
+    outcome = run(declared, address=address, force=force, tracking_uri=tracking_uri)
+    closing([], f"climber fit {declared.title}")
+    if outcome.failed or outcome.missing:
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
+@click.argument("sweep")
+@TRACKING_URI
+def status(sweep: str, tracking_uri: str | None) -> None:
+    """How far a sweep's last launch has come, from its record in MLflow."""
+    from scaling.cli.output import closing, print_table
+    from scaling.sweeps.base import Sweep
+    from scaling.tracking_read import read_runs, read_spec
+    from scaling.units import format_si
+
+    title = title_of(sweep)
+    trials = Sweep.from_dict(read_spec(title, tracking_uri=tracking_uri)).trials
+    digests = {trial.digest() for trial in trials}
+    table = read_runs(title, tracking_uri=tracking_uri, everything=True, digests=digests)
+    finished = table[table["status"] == "finished"].drop_duplicates("digest")
+    unfinished = table[~table["digest"].isin(finished["digest"])]
+    failed = unfinished[unfinished["status"] == "failed"].drop_duplicates("digest", keep="last")
+    rows = []
+    for architecture in sorted({trial.model.name for trial in trials}):
+        mine = [trial for trial in trials if trial.model.name == architecture]
+        done = finished[finished["architecture"] == architecture]
+        best = f"{done['loss'].min():.5f}" if len(done) else "-"
+        rows.append(
+            (
+                architecture,
+                len(mine),
+                len(done),
+                int((failed["architecture"] == architecture).sum()),
+                len(mine) - len(done),
+                format_si(float(done["compute"].sum()), "FLOP"),
+                best,
+            )
+        )
+    columns = ("architecture", "trials", "finished", "failed", "to do", "compute", "best loss")
+    print_table(f"{title}: {len(finished)} of {len(digests)} trials finished", columns, rows)
+    for _, row in failed.iterrows():
+        click.echo(f"failed: {row['architecture']} {row['digest']}: {row['reason']}")
+    left = len(digests) - len(finished)
+    closing([], f"climber sweep {sweep}" if left else f"climber fit {sweep}")
+
+
+@click.command()
+@click.argument("sweep")
+@click.option("--all", "everything", is_flag=True, help="Failed and repeated runs too.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="A .csv or .parquet file.",
+)
+@TRACKING_URI
+def runs(sweep: str, everything: bool, output: Path, tracking_uri: str | None) -> None:
+    """Write a sweep's run table: one row per trial."""
+    from scaling.cli.output import closing
+    from scaling.runs import write_runs
+    from scaling.tracking_read import read_runs
+
+    table = read_runs(title_of(sweep), tracking_uri=tracking_uri, everything=everything)
+    write_runs(table, output)
+    click.echo(
+        f"{len(table)} runs; read them with: pandas.read_{output.suffix[1:]}({str(output)!r})"
+    )
+    closing([output], f"climber fit --runs {output}")
+
+
+@click.command()
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("results/demo"),
+    show_default=True,
+    help="Where the plots and the report go.",
+)
+@TRACKING_URI
+def demo(output: Path, tracking_uri: str | None) -> None:
+    """The whole way on the embedded data set: sweep, MLflow, fit, plots, report."""
+    from scaling.cli.analyse import study
+    from scaling.cli.output import closing
+    from scaling.tracking_store import ui_command
+
+    declared = load("quickstart", (), None)
+    outcome = run(declared, address=None, force=False, tracking_uri=tracking_uri)
+    if outcome.missing:
+        raise click.exceptions.Exit(1)
+    written = study(declared.title, output, tracking_uri)
+    click.echo(f"browse the runs: {ui_command(tracking_uri)}")
+    closing(written, f"open {output / 'report.html'}, then `climber list sweeps`")
+    if outcome.failed:
+        raise click.exceptions.Exit(1)
+
+
+def load(sweep: str, axes: tuple[str, ...], max_compute: float | None) -> Sweep:
+    """The sweep that the command line names, its axes filled, within the compute allowed."""
+    from scaling.cli.output import assignments, warn
+    from scaling.sweeps.allowance import within_compute
+    from scaling.sweeps.axes_values import fill
+    from scaling.sweeps.base import Sweep
+    from scaling.sweeps.sources import load_sweep
+
+    source, values = load_sweep(sweep), assignments(axes, "--set")
+    if isinstance(source, Sweep):
+        if values:
+            raise ValueError(f"{sweep} is a resolved spec: it has no axes to --set")
+        declared = source
+    else:
+        declared = fill(source, values)
+    if max_compute is None:
+        return declared
+    kept, cut = within_compute(declared, max_compute)
+    if cut:
+        budgets = ", ".join(f"{budget:.3g}" for budget in cut)
+        warn(f"--max-compute {max_compute:g} leaves out the budgets {budgets}")
+    return kept
+
+
+def title_of(sweep: str) -> str:
+    """The experiment that a command-line SWEEP belongs to; a plain name is taken as it is."""
+    if ":" in sweep or sweep.endswith(".json"):
+        return load(sweep, (), None).title
+    return sweep
+
+
+def run(
+    declared: Sweep, *, address: str | None, force: bool, tracking_uri: str | None
+) -> SweepOutcome:
+    """Plan and run, with a live view; says what was done."""
+    from scaling.cli.output import console, warn
+    from scaling.sweeps.plan import make_plan
+    from scaling.sweeps.plan_table import format_seconds
+    from scaling.sweeps.progress import show_progress
+    from scaling.sweeps.runner import run_sweep
+    from scaling.tracking_store import ui_command
+
+    made = make_plan(declared, tracking_uri=tracking_uri, force=force)
+    warn_of(made)
+    with show_progress(console()) as on_progress:
+        outcome = run_sweep(
+            declared,
+            tracking_uri=tracking_uri,
+            address=address,
+            force=force,
+            plan=made,
+            on_progress=on_progress,
+        )
+    finished = outcome.done + outcome.skipped + outcome.reused
+    click.echo(
+        f"{declared.title}: {finished} of {outcome.trials} trials are done "
+        f"({outcome.done} trained now in {format_seconds(outcome.seconds)}, {outcome.skipped} "
+        f"finished before, {outcome.reused} reused from other sweeps, {len(outcome.failed)} failed)"
+    )
+    for name, reason in outcome.failed:
+        warn(f"{name} failed: {reason}")
+    if outcome.missing:
+        warn(f"{outcome.missing} trials were not run; the same command goes on with them")
+    click.echo(f"runs are in MLflow: {ui_command(tracking_uri)}")
+    return outcome
+
+
+def warn_of(made: Plan) -> None:
+    """What to know before running it."""
+    from scaling.cli.output import warn
+
+    short = [planned.name for planned in made.trials if planned.warnings]
+    if short:
+        warn(f"{len(short)} trials have notes (see `climber plan`), the first: {made.warnings[0]}")
+    if made.other_code:
+        warn(
+            f"{made.other_code} finished trials were made by other model, data or training code; "
+            "--force runs them again"
+        )
+
+
+def _command(verb: str, sweep: str, axes: tuple[str, ...], max_compute: float | None) -> str:
+    options = "".join(f" --set {axis}" for axis in axes)
+    limit = "" if max_compute is None else f" --max-compute {max_compute:g}"
+    return f"climber {verb} {sweep}{options}{limit}"
