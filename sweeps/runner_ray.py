@@ -200,7 +200,9 @@ def _check_resources(trials: Any, gpus_per_trial: float) -> None:
     for trial in trials:
         wanted = _bundle(trial.to_dict(), gpus_per_trial)
         if not any(all(node.get(k, 0) >= v for k, v in wanted.items()) for node in nodes):
-            has: dict[str, float] = max(nodes, key=lambda node: float(node.get("CPU", 0)), default={})
+            has: dict[str, float] = max(
+                nodes, key=lambda node: float(node.get("CPU", 0)), default={}
+            )
             offered = ", ".join(f"{has.get(k, 0):g} {k}" for k in wanted)
             asked = ", ".join(f"{v:g} {k}" for k, v in wanted.items())
             raise ValueError(

@@ -1,0 +1,45 @@
+"""The full grid: depth, width, sequence length, blocks and budget, for both architectures."""
+
+from __future__ import annotations
+
+from scaling.datasets.synthetic import SyntheticConfig
+from scaling.sweeps.base import SWEEPS, Sweep
+from scaling.sweeps.design import grid
+from scaling.sweeps.families import family
+from scaling.sweeps.recipe import Recipe
+
+RECIPE = Recipe(base_lr=3e-3, reference_width=64, embedding_lr=0.05, batch_size=4)
+
+
+@SWEEPS.register("axes")
+def axes(
+    *,
+    architectures: tuple[str, ...] = ("transformer", "astro"),
+    budgets: tuple[float, ...] = (1.5e10, 5e10, 1.5e11),
+    depths: tuple[int, ...] = (1, 2, 4),
+    widths: tuple[int, ...] = (16, 32, 64),
+    seq_lens: tuple[int, ...] = (32, 64, 128),
+    blocks: tuple[int, ...] = (1, 2, 4),
+    seeds: tuple[int, ...] = (0,),
+) -> Sweep:
+    """Every combination of the axes at every budget; the transformer has no blocks axis."""
+    models = [
+        model
+        for name in architectures
+        for model in family(
+            name,
+            strategies=("recent", "like", "finish", "no_finish"),
+            depths=depths,
+            widths=widths,
+            seq_lens=seq_lens,
+            blocks=blocks,
+        )
+    ]
+    return grid(
+        "axes",
+        models=models,
+        dataset=SyntheticConfig(),
+        budgets=budgets,
+        seeds=seeds,
+        recipe=RECIPE,
+    )

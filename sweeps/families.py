@@ -1,0 +1,52 @@
+"""Architectures by name, and their models along the axes, for sweeps that compare several."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from scaling.models.base import MODELS, ModelConfig
+from scaling.sweeps.design import variants
+
+
+def family(
+    architecture: str,
+    *,
+    strategies: Sequence[str],
+    depths: Sequence[int],
+    widths: Sequence[int],
+    seq_lens: Sequence[int],
+    blocks: Sequence[int] = (1,),
+) -> list[ModelConfig]:
+    """The models of one architecture at every combination of axis values, narrow before wide.
+
+    Args:
+        architecture: a registered model.
+        strategies: what the blocks read, in order of importance, for architectures with several
+            blocks; the others have no `blocks` axis and ignore both.
+        depths: layers.
+        widths: of the tokens.
+        seq_lens: sums of the views' lengths.
+        blocks: numbers of blocks.
+
+    Raises:
+        ValueError: an unknown architecture, or a combination that it refuses.
+    """
+    kind = MODELS.get(architecture)
+    axes = {"width": widths, "depth": depths, "seq_len": seq_lens}
+    names = {field.name for field in dataclasses.fields(kind)}
+    own: dict[str, Any] = {}
+    if "strategies" in names:
+        if not blocks or max(blocks) > len(strategies):
+            raise ValueError(
+                f"{architecture}: blocks must be 1 to {len(strategies)} (strategies "
+                f"{', '.join(strategies)}), got {', '.join(map(str, blocks)) or 'none'}"
+            )
+        own["strategies"] = tuple(strategies)
+        axes["blocks"] = blocks
+    try:
+        template = kind(depth=1, width=16, seq_len=16 * len(strategies), **own)
+    except TypeError as error:
+        raise ValueError(f"{architecture} can't be made from the axes alone: {error}") from error
+    return variants(template, **axes)

@@ -1,0 +1,47 @@
+"""Both architectures on MovieLens-1M, with a split that ranks every user's own future."""
+
+from __future__ import annotations
+
+from scaling.datasets.movielens import MovieLensConfig
+from scaling.datasets.splits import SplitRule
+from scaling.sweeps.base import SWEEPS, Sweep
+from scaling.sweeps.design import grid
+from scaling.sweeps.families import family
+from scaling.sweeps.recipe import Recipe
+
+RECIPE = Recipe(base_lr=3e-3, reference_width=64, embedding_lr=0.05, batch_size=32)
+
+
+@SWEEPS.register("movielens")
+def movielens(
+    *,
+    architectures: tuple[str, ...] = ("transformer", "astro"),
+    budgets: tuple[float, ...] = (4e10, 2e11, 1.3e12),
+    depths: tuple[int, ...] = (2,),
+    widths: tuple[int, ...] = (16, 32),
+    seq_lens: tuple[int, ...] = (64,),
+    blocks: tuple[int, ...] = (2,),
+    seeds: tuple[int, ...] = (0,),
+    split: SplitRule = "per_user",
+) -> Sweep:
+    """Two widths per architecture at three budgets over 1.5 decades."""
+    models = [
+        model
+        for name in architectures
+        for model in family(
+            name,
+            strategies=("recent", "like"),
+            depths=depths,
+            widths=widths,
+            seq_lens=seq_lens,
+            blocks=blocks,
+        )
+    ]
+    return grid(
+        "movielens",
+        models=models,
+        dataset=MovieLensConfig(split=split),
+        budgets=budgets,
+        seeds=seeds,
+        recipe=RECIPE,
+    )

@@ -1,0 +1,101 @@
+"""A plan as text: one row per trial or per configuration, and a summary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from scaling.sweeps.plan import Plan, PlannedTrial, totals
+from scaling.units import MISSING, format_si
+
+COLUMNS = (
+    "architecture", "depth", "width", "length", "blocks", "budget", "seed", "N", "embedding", "D",
+    "steps", "epochs", "time", "memory", "state", "note",
+)  # fmt: skip
+
+
+def plan_rows(plan: Plan) -> list[tuple[str, ...]]:
+    """The cells of every trial, in the plan's order; see `COLUMNS`."""
+    return [_cells(planned) for planned in plan.trials]
+
+
+def plan_table(plan: Plan, *, rows: int | None = None) -> Table:
+    """The plan as a table for the terminal.
+
+    Args:
+        plan: what to show.
+        rows: at most so many, from the top; the rest is counted. None shows all.
+    """
+    table = Table(title=f"sweep {plan.title}", caption=summary(plan), header_style="bold")
+    for name in COLUMNS:
+        words = name in ("architecture", "state", "note")
+        table.add_column(name, justify="left" if words else "right", no_wrap=name != "note")
+    cells = plan_rows(plan)
+    for row in cells[:rows]:
+        table.add_row(*row)
+    if rows is not None and len(cells) > rows:
+        table.add_row(f"... {len(cells) - rows} more")
+    return table
+
+
+def summary(plan: Plan, *, slots: int | None = None) -> str:
+    """The plan in a line: trials by state, compute and time of what is to do.
+
+    Args:
+        plan: what to sum up.
+        slots: trials that run at the same time, for a duration; None says processor time.
+    """
+    counts = totals(plan)
+    parts = [f"{len(plan.trials)} trials: {counts['to do']} to do, {counts['done']} done"]
+    if counts["reuse"]:
+        parts.append(f"{counts['reuse']} to copy from other sweeps")
+    if counts["to do"]:
+        longest = max(planned.seconds for planned in plan.in_state("to do"))
+        seconds = plan.seconds if slots is None else max(plan.seconds / slots, longest)
+        kind = "of processor time" if slots is None else f"on {slots} slots"
+        parts.append(f"{format_si(plan.compute, 'FLOP')}, about {format_seconds(seconds)} {kind}")
+    if plan.other_code:
+        parts.append(f"{plan.other_code} done by other code (--force runs them again)")
+    return "; ".join(parts)
+
+
+def format_seconds(seconds: float | None) -> str:
+    """A duration in two units at most: `12 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds is None:
+        return MISSING
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min" + (f" {whole % 60} s" if whole < 600 and whole % 60 else "")
+    minutes = whole // 60
+    return f"{minutes // 60} h" + (f" {minutes % 60} min" if minutes % 60 else "")
+
+
+def _cells(planned: PlannedTrial) -> tuple[str, ...]:
+    trial, model = planned.trial, planned.trial.model
+    epochs = MISSING if planned.epochs is None else format_si(planned.epochs)
+    notes: Sequence[str] = planned.warnings
+    if planned.other_code:
+        notes = (*notes, "done by other code")
+    return (
+        model.name,
+        str(model.depth),
+        str(model.width),
+        str(model.seq_len),
+        str(model.blocks),
+        format_si(trial.budget),
+        str(trial.seed),
+        format_si(planned.params),
+        format_si(planned.params_embedding),
+        format_si(planned.examples),
+        str(planned.steps),
+        epochs,
+        format_seconds(planned.seconds),
+        format_si(planned.memory_bytes, "B"),
+        planned.state,
+        "; ".join(notes),
+    )

@@ -1,0 +1,46 @@
+"""The demo: isoFLOP valleys of two architectures on the embedded data set, in minutes."""
+
+from __future__ import annotations
+
+from scaling.datasets.synthetic import SyntheticConfig
+from scaling.sweeps.base import SWEEPS, Sweep
+from scaling.sweeps.design import isoflop
+from scaling.sweeps.families import family
+from scaling.sweeps.recipe import Recipe
+
+RECIPE = Recipe(base_lr=3e-3, reference_width=64, embedding_lr=0.05, batch_size=8)
+
+
+@SWEEPS.register("quickstart")
+def quickstart(
+    *,
+    architectures: tuple[str, ...] = ("transformer", "astro"),
+    budgets: tuple[float, ...] = (1e10, 2.4e10, 5.6e10, 1.3e11, 3.2e11),
+    depths: tuple[int, ...] = (2,),
+    widths: tuple[int, ...] = (16, 32, 48, 64),
+    seq_lens: tuple[int, ...] = (64,),
+    blocks: tuple[int, ...] = (2,),
+    sizes_per_budget: int = 3,
+    seeds: tuple[int, ...] = (0, 1),
+) -> Sweep:
+    """Transformer and ASTRO: five budgets over 1.5 decades, three sizes each, two seeds."""
+    ladders = [
+        family(
+            name,
+            strategies=("recent", "like"),
+            depths=depths,
+            widths=widths,
+            seq_lens=seq_lens,
+            blocks=blocks,
+        )
+        for name in architectures
+    ]
+    return isoflop(
+        "quickstart",
+        ladders=ladders,
+        dataset=SyntheticConfig(),
+        budgets=budgets,
+        sizes_per_budget=sizes_per_budget,
+        seeds=seeds,
+        recipe=RECIPE,
+    )

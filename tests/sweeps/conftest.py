@@ -1,0 +1,71 @@
+"""Ray once for all tests, a migrated MLflow store for each, and a user's file to sweep with."""
+
+from __future__ import annotations
+
+import sqlite3
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scaling.sweeps.sources import load_file
+
+TINY = Path(__file__).with_name("tiny.py")
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Any:
+    """The module `tests/sweeps/tiny.py`, loaded as `path.py:function` is."""
+    return load_file(TINY)
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty store with MLflow's tables: making one takes two seconds."""
+    from scaling.tracking_store import open_client
+
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        open_client(f"sqlite:///{path}", create=True)
+    return path
+
+
+@pytest.fixture
+def store(migrated: Path, tmp_path: Path) -> str:
+    """The URI of a fresh store."""
+    path = tmp_path / "mlflow.db"
+    copy_store(migrated, path)
+    return f"sqlite:///{path}"
+
+
+def copy_store(source: Path, target: Path) -> None:
+    """A consistent copy, whatever still stands in the write-ahead log."""
+    old, new = sqlite3.connect(source), sqlite3.connect(target)
+    old.backup(new)
+    old.close()
+    new.close()
+
+
+@pytest.fixture(scope="session")
+def ray_running() -> Iterator[None]:
+    """One Ray session for all tests that run trials."""
+    from scaling.sweeps.runner_ray import ray_session
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with ray_session():
+            yield
+
+
+@pytest.fixture
+def launch(ray_running: None, store: str) -> Callable[..., Any]:
+    """`run_sweep` on the fresh store."""
+    from scaling.sweeps.runner import run_sweep
+
+    def run(sweep: Any, **options: Any) -> Any:
+        return run_sweep(sweep, **({"tracking_uri": store} | options))
+
+    return run

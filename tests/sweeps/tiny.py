@@ -1,0 +1,159 @@
+"""A user's file: a model of its own, sweeps of it, and trials that misbehave.
+
+It is loaded as `path.py:function` is, so Ray's workers get its classes by value.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from scaling.batch import Candidates, Context, Schema, View, ViewBatch
+from scaling.compute import Flops, linear
+from scaling.config import register
+from scaling.datasets.synthetic import SyntheticConfig
+from scaling.models.base import MODELS, Memory, ModelConfig, Ranker
+from scaling.results import CurvePoint, TrialResult
+from scaling.sweeps.base import Sweep
+from scaling.sweeps.design import grid, variants
+from scaling.sweeps.recipe import Recipe
+from scaling.training import Progress, TrialRun
+from scaling.trial import TrialConfig
+
+
+@register(MODELS, "bag")
+@dataclass(frozen=True, kw_only=True)
+class BagConfig(ModelConfig):
+    """The mean of the history's item vectors, and the candidate's, through one layer."""
+
+    def views(self) -> tuple[View, ...]:
+        return (View(strategy="recent", length=self.seq_len),)
+
+    def build(self, schema: Schema) -> Bag:
+        return Bag(schema, self.width)
+
+    def params(self, schema: Schema) -> Mapping[str, int]:
+        head = 2 * self.width * schema.num_behaviours + schema.num_behaviours
+        return {"embedding.items": schema.num_items * self.width, "head": head}
+
+    def flops(
+        self, schema: Schema, lengths: npt.NDArray[np.int64], candidates: npt.NDArray[np.int64]
+    ) -> Flops:
+        head = linear(candidates, 2 * self.width, schema.num_behaviours)
+        return Flops({"candidates.head": head}, np.zeros(len(candidates)))
+
+
+class Bag(Ranker):
+    def __init__(self, schema: Schema, width: int) -> None:
+        super().__init__()
+        self.items = nn.Embedding(schema.num_items, width, sparse=True)
+        self.head = nn.Linear(2 * width, schema.num_behaviours)
+
+    def encode(self, history: tuple[ViewBatch, ...], context: Context) -> Memory:
+        (view,) = history
+        mask = view.mask[..., None]
+        mean = (self.items(view.items) * mask).sum(1) / mask.sum(1).clamp(min=1)
+        return Memory((mean,))
+
+    def score(self, memory: Memory, candidates: Candidates, context: Context) -> Tensor:
+        items = self.items(candidates.items)
+        (mean,) = memory.tree
+        logits: Tensor = self.head(torch.cat([items, mean[:, None].expand_as(items)], -1))
+        return logits
+
+
+def bags(
+    *,
+    budgets: tuple[float, ...] = (3e5, 6e5),
+    widths: tuple[int, ...] = (4, 8),
+    seeds: tuple[int, ...] = (0,),
+    title: str = "bags",
+) -> Sweep:
+    """Milliseconds of training each."""
+    return grid(
+        title,
+        models=variants(BagConfig(depth=1, width=4, seq_len=4), width=widths),
+        dataset=SyntheticConfig.tiny(),
+        budgets=budgets,
+        seeds=seeds,
+        recipe=Recipe(batch_size=8),
+    )
+
+
+def _helper() -> None:
+    """Not a sweep: private."""
+
+
+class InstantRun(TrialRun):
+    """What the runner and the tracker cost by themselves: no training at all."""
+
+    def __init__(self, trial: TrialConfig) -> None:
+        self.trial = trial
+        self._advanced = False
+
+    @property
+    def done(self) -> bool:
+        return self._advanced
+
+    def advance(self, seconds: float) -> Progress:
+        self._advanced = True
+        return Progress(share=1.0, examples=10, steps=1, loss=0.5)
+
+    def finish(self) -> TrialResult:
+        numbers = np.arange(4000)
+        table = pd.DataFrame(
+            {"request": numbers, "user": numbers, "behaviour": "like", "sum_loss": 0.5, "count": 1}
+        )
+        names = ("train_loss", "compute_spent", "lr_now", "train_examples_per_second")
+        return TrialResult(
+            status="finished",
+            reason="",
+            metrics={
+                **{f"auc.behaviour_{number}": 0.5 for number in range(30)},
+                "loss": 0.7 - 0.01 * self.trial.model.width,
+                "examples": 240.0,
+                "compute": self.trial.budget,
+                "train_seconds": 0.001,
+            },
+            texts={"split": "none"},
+            curve=[CurvePoint(10 * k, dict.fromkeys(names, 0.1 * k)) for k in range(24)],
+            evaluation=table,
+        )
+
+
+class FaultyRun(InstantRun):
+    """Seed 1 raises; seed 2 takes its process with it."""
+
+    def advance(self, seconds: float) -> Progress:
+        if self.trial.seed == 1:
+            raise ArithmeticError("the loss left the real line")
+        if self.trial.seed == 2:
+            os._exit(3)
+        return super().advance(seconds)
+
+
+class SlowRun(InstantRun):
+    """Seed 0 ends at once; the others don't end."""
+
+    def advance(self, seconds: float) -> Progress:
+        if self.trial.seed == 0:
+            return super().advance(seconds)
+        time.sleep(seconds)
+        return Progress(share=0.1, examples=1, steps=1, loss=0.5)
+
+
+class StartTimeRun(InstantRun):
+    """Writes down when it began: for the order in which trials are started."""
+
+    def finish(self) -> TrialResult:
+        result = super().finish()
+        result.metrics["began"] = time.time()
+        return result
