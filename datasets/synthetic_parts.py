@@ -18,7 +18,15 @@ import numpy.typing as npt
 from scaling.batch import ItemAttribute, Schema
 from scaling.datasets.array_cache import cache_folder, cached_arrays
 from scaling.datasets.log import EventLog, RequestTable
-from scaling.datasets.world import ACTION_LABELS, BEHAVIOURS, SCENARIOS, Floats, World, build_world
+from scaling.datasets.world import (
+    ACTION_LABELS,
+    BEHAVIOURS,
+    MEAN_RATES,
+    SCENARIOS,
+    Floats,
+    World,
+    build_world,
+)
 from scaling.datasets.world_lives import MAX_CANDIDATES, Lives, simulate
 
 if TYPE_CHECKING:
