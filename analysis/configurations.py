@@ -1,0 +1,106 @@
+"""From runs to configurations: which rows count, and the average over a configuration's seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+IDENTITY = (
+    "architecture", "dataset", "split", "configuration", "depth", "width", "seq_len", "blocks",
+    "params", "params_embedding", "budget", "lr", "batch_size", "precision",
+)  # fmt: skip
+"""What makes a configuration where the table doesn't name it."""
+
+
+@dataclass(frozen=True)
+class Usable:
+    """A run table split by whether a row can be used; together the two hold every row."""
+
+    runs: pd.DataFrame
+    excluded: pd.DataFrame
+    """Rows left out, with the column `excluded` (why)."""
+
+
+def usable(runs: pd.DataFrame, columns: Sequence[str]) -> Usable:
+    """Split off the rows that can't be used: failed, missing or non-positive numbers, repeats.
+
+    Args:
+        runs: a run table.
+        columns: numbers that a row needs, all of them positive.
+
+    Raises:
+        ValueError: a column that the table doesn't have.
+    """
+    for name in columns:
+        if name not in runs.columns:
+            raise ValueError(
+                f"the run table has no column {name!r}; it has: {', '.join(map(str, runs.columns))}"
+            )
+    why = pd.Series("", index=runs.index, dtype=object)
+
+    def mark(rows: pd.Series[bool], reason: str) -> None:
+        why[rows & (why == "")] = reason
+
+    if "status" in runs.columns:
+        status = runs["status"].fillna("finished").astype(str)
+        detail = _text(runs, "reason")
+        for row in runs.index[(status != "finished").to_numpy()]:
+            why[row] = status[row] + (f": {detail[row]}" if detail[row] else "")
+    for name in columns:
+        numbers = pd.to_numeric(runs[name], errors="coerce")
+        mark(numbers.isna() | np.isinf(numbers), f"{name} is missing")
+        for row in runs.index[(numbers <= 0).to_numpy() & (why == "").to_numpy()]:
+            why[row] = f"{name} is not positive: {numbers[row]:g}"
+    if "digest" in runs.columns:
+        repeats = runs["digest"].notna() & runs["digest"].duplicated()
+        mark(repeats, "the same digest stands in an earlier row")
+    elif "seed" in runs.columns:
+        mark(runs.duplicated(), "the same as an earlier row")
+    bad = (why != "").to_numpy()
+    return Usable(runs[~bad].copy(), runs[bad].assign(excluded=why[bad]))
+
+
+def configuration_numbers(runs: pd.DataFrame) -> np.ndarray:
+    """Number of each run's configuration, from 0, `[runs]`.
+
+    A configuration is named by the column `configuration`, else by the columns of `IDENTITY` that
+    the table has (and how long was trained, where no budget says so); a table with neither has one
+    configuration per row.
+    """
+    keys = [name for name in IDENTITY if name in runs.columns and runs[name].notna().any()]
+    if "configuration" in keys:
+        keys = [name for name in ("architecture", "dataset", "configuration") if name in keys]
+    elif not {"seq_len", "depth", "width", "params"} & set(keys):
+        return np.arange(len(runs))  # a budget alone may hold many configurations
+    elif "budget" not in keys:
+        keys += [name for name in ("examples", "compute") if name in runs.columns][:1]
+    numbers = runs.groupby(keys, sort=True, dropna=False).ngroup()
+    return np.asarray(numbers, dtype=np.int64)
+
+
+def configurations(runs: pd.DataFrame, target: str) -> pd.DataFrame:
+    """One row per configuration: numbers averaged over its seeds.
+
+    Adds `num_seeds` and `target_std` (between seeds; missing for one), and sorts the rows by
+    content, so that nothing that follows depends on the order of the runs.
+    """
+    rules = {name: "mean" if _numeric(runs[name]) else "first" for name in runs.columns}
+    groups = runs.groupby(configuration_numbers(runs), sort=True)
+    table = groups.agg(rules)
+    table["num_seeds"] = groups.size()
+    table["target_std"] = groups[target].std()
+    order = [name for name in ("architecture", "budget", "compute", target) if name in table]
+    return table.sort_values(order, kind="stable", ignore_index=True)
+
+
+def _numeric(column: pd.Series) -> bool:
+    return bool(pd.api.types.is_numeric_dtype(column)) and not pd.api.types.is_bool_dtype(column)
+
+
+def _text(runs: pd.DataFrame, name: str) -> pd.Series:
+    if name not in runs.columns:
+        return pd.Series("", index=runs.index)
+    return runs[name].fillna("").astype(str)

@@ -1,0 +1,115 @@
+"""What is wrong with a fit, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from scaling.analysis.result import Fit, Status, number, percentiles
+
+
+def diagnosed(
+    fit: Fit,
+    *,
+    settled: bool,
+    bound: Sequence[str],
+    tied: bool,
+    level: float = 0.95,
+) -> Fit:
+    """The fit with its status and warnings.
+
+    Args:
+        fit: without status.
+        settled: whether the optimizer converged.
+        bound: parameters at a bound.
+        tied: whether variables move together.
+        level: of the intervals the warnings speak of.
+    """
+    status: Status = "ok"
+    lasting: list[str] = []
+    if fit.dof == 0:
+        status = "exact"
+        lasting.append(f"as many free parameters as rows ({fit.n}): no error can be estimated")
+    for name in bound:
+        status = "at bound"
+        meaning = "the data show no floor" if name == fit.law.offset else "the data can't hold it"
+        lasting.append(f"{name} at its bound {number(fit.params[name])}: {meaning}")
+    if tied:
+        status = "not identified"
+        lasting.append(
+            f"{' and '.join(fit.law.variables)} move together in these rows: their terms can't be "
+            "told apart"
+        )
+    if not settled:
+        status = "not converged"
+        lasting.append("the optimizer did not settle: the parameters are not the optimum's")
+    if fit.starts > 1 and fit.starts_at_optimum < 0.5:
+        lasting.append(
+            f"only {fit.starts_at_optimum:.0%} of {fit.starts} starts reached the optimum"
+        )
+    return with_interval_warnings(replace(fit, status=status, warnings=tuple(lasting)), level)
+
+
+def with_interval_warnings(fit: Fit, level: float) -> Fit:
+    """The fit with the warnings that its intervals give rise to added.
+
+    Call it again on a fit with draws: what the delta intervals said before is replaced.
+    """
+    kept = [text for text in fit.warnings if not text.startswith(_INTERVAL)]
+    status = fit.status
+    if status == "not identified" and len(kept) < len(fit.warnings):
+        status = "ok"  # it was the former intervals that said so
+    found = [] if fit.dof == 0 else _interval_warnings(fit, level)
+    if found and status == "ok":
+        status = "not identified"
+    return replace(fit, status=status, warnings=(*kept, *found))
+
+
+def falls(fit: Fit, level: float) -> bool:
+    """Whether the fitted loss at the largest measured variables is shown to be below the smallest's.
+
+    Next to a free offset an exponent may be anything while the fall itself is plain to see, so
+    this, not the exponent's interval, says whether the loss falls.
+    """
+    low, high = (
+        {name: np.array([fit.measured[name][end]]) for name in fit.law.variables} for end in (0, 1)
+    )
+    if fit.draws is not None:
+        params = {name: np.asarray(fit.draws[name]) for name in fit.params}
+        change = np.log(fit.law(high, params) / fit.law(low, params))
+        return percentiles(change, level)[1] < 0
+    change = np.log(fit.predict(high) / fit.predict(low))
+    return bool((change + fit.quantile(level) * fit.log_error(high, low) < 0).all())
+
+
+_INTERVAL = "interval of "
+
+
+def _interval_warnings(fit: Fit, level: float) -> list[str]:
+    law, out = fit.law, []
+    shown_to_fall = falls(fit, level) if len(law.variables) == 1 else False
+    lowest, highest = fit.measured[fit.target]
+    for name, (low, high) in fit.interval(level).items():
+        if name in fit.fixed or not (np.isfinite(low) and np.isfinite(high)):
+            continue
+        shown = f"{_INTERVAL}{name} [{number(low)}, {number(high)}]"
+        if name in law.exponents and low <= 0 <= high:
+            variable = law.variables[law.exponents.index(name)]
+            out.append(
+                f"{shown} includes 0: "
+                + (
+                    f"{name} is not identified next to {law.offset} (the fall itself is shown)"
+                    if shown_to_fall and law.offset not in {None, *fit.fixed}
+                    else f"{fit.target} is not shown to fall with {variable}"
+                )
+            )
+        elif name in law.exponents and high < 0:
+            out.append(f"{shown} lies below 0: {fit.target} rises")
+        elif name == law.offset and high - low > highest - lowest:
+            out.append(
+                f"{shown} is wider than the range of {fit.target} in the data "
+                f"({number(highest - lowest)}): {name} is not identified"
+            )
+    return out

@@ -1,0 +1,180 @@
+"""The frontier: the best an architecture reaches at each compute, chosen afresh in every draw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from scaling.analysis.law import Array
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The configurations of one architecture, `[configurations]` each."""
+
+    compute: Array
+    selection: Array
+    """What the choice goes by: the validation loss where there is one."""
+    target: Array
+    """What a chosen point is worth: the test loss."""
+    budget: Array | None
+    """Shared budgets; None where the table has none."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Frontier points of several draws, `[draws, points]` each; a draw may lack a point."""
+
+    compute: Array
+    target: Array
+    present: np.ndarray
+    index: np.ndarray
+    """Which configuration the point is; -1 for a point that is none of them."""
+
+
+class Rule(Protocol):
+    """How a frontier is made from configurations that are present in a draw.
+
+    A rule takes all draws at once, so that resampling repeats the choice at little cost. A point
+    needn't be a configuration (a fitted isoFLOP minimum isn't): then its index is -1.
+    """
+
+    name: str
+
+    def __call__(self, candidates: Candidates, counts: np.ndarray) -> Chosen:
+        """`counts` `[draws, configurations]`: how often each stands in the draw."""
+
+
+class BestOfBudget:
+    """The configuration with the lowest selection loss of each budget."""
+
+    name = "best configuration of each budget"
+
+    def __call__(self, candidates: Candidates, counts: np.ndarray) -> Chosen:
+        assert candidates.budget is not None
+        chosen = []
+        present = []
+        for budget in np.unique(candidates.budget):
+            here = (candidates.budget == budget) & (counts > 0)
+            chosen.append(np.where(here, candidates.selection, np.inf).argmin(axis=1))
+            present.append(here.any(axis=1))
+        index, there = np.stack(chosen, axis=1), np.stack(present, axis=1)
+        return Chosen(
+            candidates.compute[index], candidates.target[index], there, np.where(there, index, -1)
+        )
+
+
+class LowerHull:
+    """The falling part of the lower convex hull of (log compute, selection loss)."""
+
+    name = "lower convex hull in (log compute, loss)"
+
+    def __call__(self, candidates: Candidates, counts: np.ndarray) -> Chosen:
+        order = np.lexsort((candidates.selection, candidates.compute))
+        logs = np.log(candidates.compute)
+        hulls = [
+            _hull(order[row[order] > 0], logs, candidates.selection)
+            for row in np.atleast_2d(counts)
+        ]
+        width = max(len(hull) for hull in hulls)
+        index = np.full((len(hulls), width), -1)
+        for draw, hull in enumerate(hulls):
+            index[draw, : len(hull)] = hull
+        there = index >= 0
+        return Chosen(candidates.compute[index], candidates.target[index], there, index)
+
+
+def _hull(order: np.ndarray, x: Array, y: Array) -> list[int]:
+    """Andrew's monotone chain, lower side; `order` sorts by x, then y."""
+    hull: list[int] = []
+    for new in order:
+        if hull and x[new] == x[hull[-1]]:
+            continue  # the same compute, not better
+        if hull and y[new] >= y[hull[-1]]:
+            continue  # more compute, not better: no frontier point, nor any later one above it
+        while len(hull) >= 2:
+            a, b = hull[-2], hull[-1]
+            if (x[b] - x[a]) * (y[new] - y[a]) > (y[b] - y[a]) * (x[new] - x[a]):
+                break
+            hull.pop()
+        hull.append(int(new))
+    return hull
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """An architecture's frontier, and what it takes to draw it again."""
+
+    points: pd.DataFrame
+    """Rows of the configuration table, by compute."""
+    configurations: pd.DataFrame
+    candidates: Candidates
+    rule: Rule
+    selected_by: str
+    """The column that the choice went by."""
+
+    @property
+    def num_configurations(self) -> int:
+        return len(self.configurations)
+
+    def resample(self, counts: np.ndarray) -> Chosen:
+        """The frontier of each draw; `counts` is `[draws, configurations]`."""
+        return self.rule(self.candidates, counts)
+
+
+def shared_budgets(configurations: pd.DataFrame) -> bool:
+    """Whether the table was made at common budgets: all have one, and some budget has several."""
+    if "budget" not in configurations.columns or len(configurations) == 0:
+        return False
+    budgets = configurations["budget"]
+    return bool(budgets.notna().all() and (budgets > 0).all() and budgets.duplicated().any())
+
+
+def frontier(
+    configurations: pd.DataFrame,
+    *,
+    target: str = "loss",
+    budgets: bool | None = None,
+    rule: Rule | None = None,
+) -> Frontier:
+    """The frontier of one architecture.
+
+    Args:
+        configurations: of one architecture, as `analysis.configurations` makes them.
+        target: the loss that a point is valued on; `validation_<target>` selects where every
+            configuration has it.
+        budgets: whether budgets are shared (ask the whole table, not one architecture's part);
+            None: as these configurations say.
+        rule: another rule than the default: best of each shared budget, else the convex hull.
+
+    Raises:
+        ValueError: no configuration.
+    """
+    if len(configurations) == 0:
+        raise ValueError("no usable configuration: there is no frontier")
+    shared = shared_budgets(configurations) if budgets is None else budgets
+    selection = f"validation_{target}"
+    if selection not in configurations or not configurations[selection].notna().all():
+        selection = target
+    candidates = Candidates(
+        compute=configurations["compute"].to_numpy(dtype=np.float64),
+        selection=configurations[selection].to_numpy(dtype=np.float64),
+        target=configurations[target].to_numpy(dtype=np.float64),
+        budget=configurations["budget"].to_numpy(dtype=np.float64) if shared else None,
+    )
+    rule = rule or (BestOfBudget() if shared else LowerHull())
+    chosen = rule(candidates, np.ones((1, len(configurations)), dtype=int))
+    # A point that is no configuration (index -1) has a compute and a target, nothing else.
+    index = chosen.index[0][chosen.present[0]]
+    points = configurations.reset_index(drop=True).reindex(index).reset_index(drop=True)
+    points = points.assign(
+        compute=chosen.compute[0][chosen.present[0]],
+        **{target: chosen.target[0][chosen.present[0]]},
+    )
+    return Frontier(
+        points.sort_values("compute", ignore_index=True),
+        configurations, candidates, rule, selection,
+    )  # fmt: skip

@@ -1,0 +1,191 @@
+"""Many small robust curve fits at once: a batched, bounded Levenberg-Marquardt method.
+
+Every start of a fit and every draw of a bootstrap is one problem of the batch, so a fit costs a few
+dozen numpy calls whatever their number: 240 rows, 24 starts and a\nHuber delta far below the noise take 30 ms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from scaling.analysis.law import Array
+
+Evaluate = Callable[[Array, Array], tuple[Array, Array]]
+
+MAX_ELEMENTS = 4_000_000
+"""Numbers held per gradient array (32 MB): larger batches are solved in pieces."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What is summed over rows: r^2/2 up to `delta` and delta (|r| - delta/2) beyond it.
+
+    `delta` infinite is least squares. Residuals r are differences of natural logs, so they are
+    relative errors and the result doesn't depend on the unit of the loss.
+    """
+
+    delta: float
+
+    def value(self, r: Array) -> Array:
+        size = np.abs(r)
+        inner = np.minimum(size, self.delta)
+        return inner * (size - 0.5 * inner)
+
+    def weights(self, r: Array) -> tuple[Array, Array]:
+        """psi(r)/r, the reweighting, and psi'(r), the curvature."""
+        if np.isinf(self.delta):
+            return np.ones_like(r), np.ones_like(r)
+        size = np.abs(r)
+        return self.delta / np.maximum(size, self.delta), (size <= self.delta).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Per problem of the batch: working parameters, the summed objective, whether it settled."""
+
+    theta: Array
+    objective: Array
+    converged: np.ndarray
+
+
+def minimise(
+    evaluate: Evaluate,
+    theta: Array,
+    x: Array,
+    log_loss: Array,
+    weight: Array,
+    *,
+    lower: Array,
+    upper: Array,
+    free: np.ndarray,
+    loss: Loss,
+    max_iterations: int = 300,
+) -> Solution:
+    """Minimise sum_i weight_i rho(log_loss_i - evaluate_i) for each problem.
+
+    Args:
+        evaluate: `Law.evaluate`.
+        theta: starts `[batch, parameters]`; entries that are not free keep their value.
+        x: `[batch or 1, rows, variables]`.
+        log_loss: `[batch or 1, rows]`.
+        weight: `[batch or 1, rows]`; 0 leaves a row out.
+        lower, upper: `[parameters]`, for the free ones.
+        free: bool `[parameters]`.
+        loss: the row-wise objective.
+        max_iterations: evaluations per problem.
+    """
+    batch, rows = theta.shape[0], x.shape[1]
+    piece = max(1, MAX_ELEMENTS // max(1, rows * theta.shape[1]))
+    parts = []
+    for begin in range(0, batch, piece):
+        a, b, c, d = (_part(array, begin, piece) for array in (theta, x, log_loss, weight))
+        parts.append(_minimise(evaluate, a, b, c, d, lower, upper, free, loss, max_iterations))
+    return Solution(
+        np.concatenate([part.theta for part in parts]),
+        np.concatenate([part.objective for part in parts]),
+        np.concatenate([part.converged for part in parts]),
+    )
+
+
+def _part(array: Array, begin: int, size: int) -> Array:
+    return array if array.shape[0] == 1 else array[begin : begin + size]
+
+
+def _take(array: Array, active: np.ndarray) -> Array:
+    return array if array.shape[0] == 1 else np.asarray(array[active])
+
+
+def _minimise(
+    evaluate: Evaluate,
+    start: Array,
+    x: Array,
+    log_loss: Array,
+    weight: Array,
+    lower: Array,
+    upper: Array,
+    free: np.ndarray,
+    loss: Loss,
+    max_iterations: int,
+) -> Solution:
+    batch = start.shape[0]
+    theta = np.where(free, np.clip(start, lower, upper), start)
+    value, gradient = evaluate(x, theta)
+    residual = log_loss - value
+    objective = (weight * loss.value(residual)).sum(axis=1)
+    damping = np.full(batch, 1e-2)
+    settled = np.zeros(batch, dtype=bool)
+    active = np.arange(batch)
+    for _ in range(max_iterations):
+        if active.size == 0:
+            break
+        rows_x, rows_y, rows_w = (_take(array, active) for array in (x, log_loss, weight))
+        step, promise = _step(
+            gradient, residual, rows_w, theta[active], damping[active], lower, upper, free, loss
+        )
+        trial = np.where(free, np.clip(theta[active] + step, lower, upper), theta[active])
+        new_value, new_gradient = evaluate(rows_x, trial)
+        new_residual = rows_y - new_value
+        new_objective = (rows_w * loss.value(new_residual)).sum(axis=1)
+        old = objective[active]
+        better = new_objective < old
+        tiny = promise <= 1e-13 * old + 1e-30
+        moved = np.abs(trial - theta[active]).max(axis=1) > 1e-11
+        done = tiny | ~moved | (~better & (damping[active] > 1e9))
+
+        theta[active] = np.where(better[:, None], trial, theta[active])
+        objective[active] = np.where(better, new_objective, old)
+        gradient = np.where(better[:, None, None], new_gradient, gradient)
+        residual = np.where(better[:, None], new_residual, residual)
+        # A step that kept a quarter of its promise earns less damping next time.
+        good = better & (old - new_objective > 0.25 * promise)
+        damping[active] *= np.where(good, 0.2, np.where(better, 1.0, 6.0))
+        np.clip(damping, 1e-12, 1e12, out=damping)
+        settled[active] |= done
+        gradient, residual, active = gradient[~done], residual[~done], active[~done]
+    return Solution(theta, objective, settled)
+
+
+def _step(
+    gradient: Array,
+    residual: Array,
+    weight: Array,
+    theta: Array,
+    damping: Array,
+    lower: Array,
+    upper: Array,
+    free: np.ndarray,
+    loss: Loss,
+) -> tuple[Array, Array]:
+    """The damped Newton step of each problem, and the decrease of the objective it promises.
+
+    Rows beyond delta have no curvature of their own. The damping adds the reweighted matrix
+    (psi/r), whose step can't raise a convex objective, so damping turns a Newton step into a
+    reweighted least-squares step and then into a short one: with delta far below the noise, the
+    objective is nearly a sum of absolute values, and neither converges alone.
+    """
+    reweighted, curvature = loss.weights(residual)
+    slope = np.einsum("bnp,bn->bp", gradient, weight * reweighted * residual)
+    outer = (weight * reweighted)[..., None] * gradient
+    soft = np.swapaxes(gradient, 1, 2) @ outer
+    if np.isfinite(loss.delta):
+        hard = np.swapaxes(gradient, 1, 2) @ ((weight * curvature)[..., None] * gradient)
+    else:
+        hard = soft
+    diagonal = np.einsum("bpp->bp", soft)
+    scale = 1.0 / np.sqrt(np.maximum(diagonal, 1e-30 + 1e-16 * diagonal.max(axis=1)[:, None]))
+    held = ~free | ((theta <= lower) & (slope < 0)) | ((theta >= upper) & (slope > 0))
+    scale = np.where(held, 0.0, scale)
+    pair = scale[:, :, None] * scale[:, None, :]
+    size = theta.shape[1]
+    matrix = (hard + damping[:, None, None] * soft) * pair
+    ridge = damping[:, None] + 1e-14 + held
+    matrix[:, np.arange(size), np.arange(size)] += ridge
+    scaled_slope = slope * scale
+    step = np.linalg.solve(matrix, scaled_slope[..., None])[..., 0]
+    promise = np.einsum("bp,bp->b", step, scaled_slope) - 0.5 * np.einsum(
+        "bp,bpq,bq->b", step, matrix, step
+    )
+    return step * scale, promise

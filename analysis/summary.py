@@ -1,0 +1,299 @@
+"""The whole analysis of a run table in one call: frontiers, fits with intervals, comparisons."""
+
+from __future__ import annotations
+
+import itertools
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scaling.analysis.comparison import Comparison, compare
+from scaling.analysis.configurations import configuration_numbers, configurations, usable
+from scaling.analysis.fitting import Objective, fit
+from scaling.analysis.frontier import Frontier, frontier, shared_budgets
+from scaling.analysis.grouping import grouped
+from scaling.analysis.law import FitError, Law, law_of
+from scaling.analysis.result import Fit, number
+from scaling.analysis.uncertainty import FrontierSample, RowSample, Sample, bootstrapped
+from scaling.units import MISSING, plain
+
+
+@dataclass(frozen=True)
+class Group:
+    """What was found for one architecture."""
+
+    name: str
+    fit: Fit | None
+    """With every parameter free that the caller didn't give; None if it can't be made."""
+    pinned: Fit | None
+    """The offset given as the known floor; None without one."""
+    error: str
+    """Why there is no fit."""
+    pinned_error: str
+    floor: float | None
+    """The known floor (column `loss_floor`), where the data set has one."""
+    runs: pd.DataFrame
+    configurations: pd.DataFrame
+    frontier: Frontier | None
+    """None for laws that are fitted to all runs."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Of the free fit, or why there is none."""
+        return self.fit.warnings if self.fit else (self.error,)
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Everything a table, a figure or a report is made from."""
+
+    law: Law
+    target: str
+    level: float
+    groups: dict[str, Group]
+    comparisons: tuple[Comparison, ...]
+    excluded: pd.DataFrame
+    """Runs left out, with the column `excluded` (why)."""
+    warnings: tuple[str, ...]
+    """About the table as a whole."""
+    draws: int
+    objective: str
+
+    @property
+    def interval_method(self) -> str:
+        return "bootstrap" if self.draws else "delta"
+
+    @property
+    def failed(self) -> list[str]:
+        """Groups without a fit."""
+        return [name for name, group in self.groups.items() if group.fit is None]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The contract of `climber fit --json`, with `pinned`, `comparisons`, `excluded` beside it."""
+        pinned = {
+            name: _described(group.pinned, group.pinned_error, len(group.runs), self.level)
+            for name, group in self.groups.items()
+            if group.pinned or group.pinned_error
+        }
+        out: dict[str, Any] = plain(
+            {
+                "law": self.law.name,
+                "target": self.target,
+                "level": self.level,
+                "interval_method": self.interval_method,
+                "groups": {
+                    name: _described(group.fit, group.error, len(group.runs), self.level)
+                    for name, group in self.groups.items()
+                },
+                "pinned": pinned,
+                "comparisons": [comparison.to_dict() for comparison in self.comparisons],
+                "excluded": [
+                    {"row": row, "reason": reason}
+                    for row, reason in self.excluded["excluded"].items()
+                ],
+                "warnings": self.warnings,
+            }
+        )
+        return out
+
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """Head and rows of the fits as printed: one row per group, one more where E is pinned."""
+        head = ["group", "offset", "points", *self.law.parameters, "status"]
+        rows = []
+        for name, group in self.groups.items():
+            pairs = [("free", group.fit, group.error)]
+            if group.pinned or group.pinned_error:
+                pairs.append(("known floor", group.pinned, group.pinned_error))
+            for kind, found, error in pairs:
+                kind = kind if self.law.offset else MISSING
+                if found is None:
+                    dashes = [MISSING] * (len(self.law.parameters) + 1)
+                    rows.append([name, kind, *dashes, f"failed: {error}"])
+                    continue
+                cells = [_cell(found, parameter, self.level) for parameter in self.law.parameters]
+                rows.append([name, kind, str(found.n), *cells, found.status])
+        return head, rows
+
+
+def analyse(
+    runs: pd.DataFrame,
+    *,
+    law: str | Law = "offset",
+    target: str = "loss",
+    by: str = "architecture",
+    fixed: Mapping[str, float] | None = None,
+    objective: Objective = "huber",
+    huber_delta: float = 1e-3,
+    starts: int = 24,
+    bootstrap: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+    baseline: str | None = None,
+    allow_mixed: bool = False,
+) -> Analysis:
+    """Fit a law per group, with intervals, and compare the groups.
+
+    Laws in compute are fitted to the frontier, others to all runs. A group whose fit can't be made
+    is kept with its reason.
+
+    Args:
+        runs: a run table; rows that can't be used are listed in `excluded`.
+        law: name or law.
+        target: a loss column.
+        by: the column whose values are the groups; a table without it is one group, `all`.
+        fixed: given parameters, the same for all groups.
+        objective, huber_delta, starts: see `fit`.
+        bootstrap: number of draws; 0 gives delta intervals.
+        level: of all intervals.
+        seed: of starts and draws.
+        baseline: the group the others are compared with; None: the first by name.
+        allow_mixed: split groups by data set (or by candidates per request) where the table mixes
+            several, instead of refusing it; nothing is pooled or compared across.
+
+    Raises:
+        ValueError: a missing column, an unknown law, parameter or baseline, a mixed table, or no
+            usable run.
+    """
+    law = law_of(law)
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, got {level!r}")
+    usability = usable(runs, [*law.variables, target])
+    if usability.runs.empty:
+        reasons = ", ".join(sorted(set(usability.excluded["excluded"].map(str)))[:3])
+        raise ValueError(f"no usable run among {len(runs)}: {reasons or 'the table is empty'}")
+    parts = grouped(usability.runs, by=by, allow_mixed=allow_mixed)
+    options: dict[str, Any] = {
+        "target": target, "objective": objective, "huber_delta": huber_delta,
+        "starts": starts, "seed": seed,
+    }  # fmt: skip
+    budgets = shared_budgets(configurations(usability.runs, target))
+    groups = {
+        part.name: _group(
+            law, part.name, part.runs, budgets, dict(fixed or {}), options, bootstrap, level
+        )
+        for part in parts
+    }
+    comparable = law.variables == ("compute",)
+    scopes = {part.name: part.scope for part in parts}
+    if baseline is not None and baseline not in groups:
+        raise ValueError(f"no group {baseline!r} to compare with; valid: {', '.join(groups)}")
+    return Analysis(
+        law=law, target=target, level=level, groups=groups,
+        comparisons=_comparisons(groups, scopes, baseline, level) if comparable else (),
+        excluded=usability.excluded,
+        warnings=tuple(_table_warnings(usability.runs, law)),
+        draws=bootstrap,
+        objective=f"Huber, delta {huber_delta:g}" if objective == "huber" else "least squares",
+    )  # fmt: skip
+
+
+def _group(
+    law: Law,
+    name: str,
+    runs: pd.DataFrame,
+    budgets: bool,
+    fixed: dict[str, float],
+    options: dict[str, Any],
+    draws: int,
+    level: float,
+) -> Group:
+    target = options["target"]
+    table = configurations(runs, target)
+    front: Frontier | None = None
+    if law.variables == ("compute",):
+        front = frontier(table, target=target, budgets=budgets)
+        rows = front.points
+        sample: Sample = FrontierSample(front)
+    else:
+        rows = runs.sort_values([*law.variables, target], kind="stable")
+        sample = _row_sample(law, rows, target)
+    # The same group gets the same draws whatever other groups the table holds.
+    entropy = [options["seed"], zlib.crc32(name.encode())]
+    draw_seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
+
+    def attempt(given: dict[str, float]) -> tuple[Fit | None, str]:
+        try:
+            found = fit(law, rows, fixed=given, **options)
+            if draws:
+                found = bootstrapped(found, sample, draws=draws, seed=draw_seed, level=level)
+        except FitError as error:
+            return None, str(error)
+        return found, ""
+
+    free, error = attempt(fixed)
+    floor = _floor(runs) if target == "loss" and law.offset and law.offset not in fixed else None
+    pinned, pinned_error = attempt({**fixed, str(law.offset): floor}) if floor else (None, "")
+    return Group(name, free, pinned, error, pinned_error, floor, runs, table, front)
+
+
+def _row_sample(law: Law, rows: pd.DataFrame, target: str) -> Sample:
+    return RowSample(
+        np.log(rows[list(law.variables)].to_numpy(dtype=np.float64)),
+        np.log(rows[target].to_numpy(dtype=np.float64)),
+        configuration_numbers(rows),
+    )
+
+
+def _floor(runs: pd.DataFrame) -> float | None:
+    """The known floor of these runs; None if it isn't known for every one, or differs."""
+    if "loss_floor" not in runs.columns:
+        return None
+    floors = pd.to_numeric(runs["loss_floor"], errors="coerce").to_numpy(dtype=np.float64)
+    if not np.isfinite(floors).all() or floors.min() <= 0 or np.ptp(floors) > 1e-3 * floors.min():
+        return None
+    return float(np.median(floors))
+
+
+def _comparisons(
+    groups: dict[str, Group], scopes: dict[str, str], baseline: str | None, level: float
+) -> tuple[Comparison, ...]:
+    """Every group against the baseline, within one data set; all pairs without a baseline."""
+    out = []
+    for first, second in itertools.combinations(groups, 2):
+        if scopes[first] != scopes[second] or (baseline and baseline not in (first, second)):
+            continue
+        names = (second, first) if baseline == second else (first, second)
+        one, two = (groups[name].fit for name in names)
+        if one is not None and two is not None:
+            out.append(compare(one, two, names=names, level=level))
+    return tuple(out)
+
+
+def _table_warnings(runs: pd.DataFrame, law: Law) -> list[str]:
+    out = []
+    if "examples" in runs.columns and "examples" not in law.variables:
+        examples = pd.to_numeric(runs["examples"], errors="coerce").dropna()
+        if len(examples) > 1 and examples.max() < 1.01 * examples.min():
+            out.append(
+                f"size law at D = {examples.mean():.4g} examples, the same for all runs: not a "
+                "compute frontier"
+            )
+    if "budget" in runs.columns and law.variables == ("compute",):
+        budgets = pd.to_numeric(runs["budget"], errors="coerce").dropna().unique()
+        if len(budgets) == 1:
+            out.append(
+                f"only one budget ({budgets[0]:.4g} FLOPs): nothing to fit a law in compute to"
+            )
+    return out
+
+
+def _cell(found: Fit, parameter: str, level: float) -> str:
+    value = number(found.params[parameter])
+    if parameter in found.fixed:
+        return f"{value} (given)"
+    low, high = found.interval(level)[parameter]
+    return f"{value} [{number(low)}, {number(high)}]"
+
+
+def _described(found: Fit | None, error: str, num_runs: int, level: float) -> dict[str, Any]:
+    if found is not None:
+        return found.to_dict(level)
+    return {
+        "status": "failed", "n": num_runs, "params": {}, "stderr": {}, "interval": {},
+        "objective": None, "starts": 0, "starts_at_optimum": 0.0, "identifiable": False,
+        "warnings": [error],
+    }  # fmt: skip

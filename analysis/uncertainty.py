@@ -1,0 +1,163 @@
+"""How sure a fit is: the whole way from configurations to parameters, repeated on resampled ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from scaling.analysis.diagnosis import with_interval_warnings
+from scaling.analysis.frontier import Frontier
+from scaling.analysis.law import Array, FitError
+from scaling.analysis.result import Fit
+from scaling.analysis.solver import minimise
+
+TRIES = 20
+"""How often draws are made again in place of those that can't be fitted."""
+
+
+@dataclass(frozen=True)
+class Points:
+    """What is fitted in each draw: logs of the variables and of the target, and weights."""
+
+    logs: Array
+    """`[draws or 1, points, variables]`"""
+    log_target: Array
+    """`[draws or 1, points]`"""
+    weight: Array
+    """`[draws, points]`; 0 for a point that the draw lacks."""
+
+
+class Sample(Protocol):
+    """Configurations that can be drawn with replacement, all seeds of one together."""
+
+    @property
+    def strata(self) -> np.ndarray:
+        """Number of each configuration's stratum: as many are drawn from each as it has."""
+
+    @property
+    def varies(self) -> bool:
+        """Whether a draw's weights alone carry the scatter of the points about the law."""
+
+    def points(self, counts: np.ndarray) -> Points:
+        """The points of each draw; `counts` is `[draws, configurations]`."""
+
+
+@dataclass(frozen=True)
+class FrontierSample:
+    """The frontier of the configurations in a draw: the selection is part of what is repeated.
+
+    Shared budgets are strata: they belong to the design, and each keeps its point in every draw.
+    """
+
+    frontier: Frontier
+    varies: bool = False
+
+    @property
+    def strata(self) -> np.ndarray:
+        budget = self.frontier.candidates.budget
+        if budget is None:
+            return np.zeros(self.frontier.num_configurations, dtype=np.int64)
+        return np.unique(budget, return_inverse=True)[1]
+
+    def points(self, counts: np.ndarray) -> Points:
+        chosen = self.frontier.resample(counts)
+        return Points(
+            np.log(chosen.compute)[..., None],
+            np.log(chosen.target),
+            chosen.present.astype(np.float64),
+        )
+
+
+@dataclass(frozen=True)
+class RowSample:
+    """All rows, for laws in parameters and examples; rows of one configuration come together."""
+
+    logs: Array
+    """`[rows, variables]`"""
+    log_target: Array
+    """`[rows]`"""
+    configuration: np.ndarray
+    """Number of each row's configuration, from 0, `[rows]`."""
+    varies: bool = True
+
+    @property
+    def strata(self) -> np.ndarray:
+        return np.zeros(int(self.configuration.max()) + 1, dtype=np.int64)
+
+    def points(self, counts: np.ndarray) -> Points:
+        weight = counts[:, self.configuration].astype(np.float64)
+        return Points(self.logs[None], self.log_target[None], weight)
+
+
+def bootstrapped(
+    fit: Fit, sample: Sample, *, draws: int = 2000, seed: int = 0, level: float = 0.95
+) -> Fit:
+    """The fit with `draws`: its parameters on resampled configurations; intervals follow from them.
+
+    Configurations are drawn with replacement (Efron 1979), the frontier is chosen again, and the
+    law is fitted from the optimum. A frontier has few points, often the same ones in most draws, so
+    the scatter of its points about the law would go missing: what of it the draws don't show is
+    added as noise, with the variance drawn as sigma^2 dof / chi^2. In simulations with 5 budgets,
+    1 or 3 sizes and noise of 0.1 or 0.5 %, this covered the exponent in 89-100 % of cases at 95 %,
+    and two copies of one architecture came out different in 0-2 %; resampling alone covered the
+    loss in 76-86 % and decided falsely in up to 8 %.
+
+    Args:
+        fit: of the points that `sample` gives when every configuration is drawn once.
+        sample: what is drawn from.
+        draws: how many; at least 100 for a 95 % interval that means anything.
+        seed: of the draws.
+        level: of the intervals that the warnings speak of.
+
+    Raises:
+        FitError: hardly any draw holds as many distinct points as there are free parameters.
+    """
+    problem = fit.problem
+    rng = np.random.default_rng(seed)
+    points = _draw(sample, draws, int(problem.free.sum()), rng)
+    x = points.logs - problem.centre
+    log_target = np.broadcast_to(points.log_target, points.weight.shape)
+    theta = np.repeat(problem.theta[None], len(points.weight), axis=0)
+    if not sample.varies and fit.dof > 0:
+        predicted, _ = fit.law.evaluate(np.broadcast_to(x, (*log_target.shape, x.shape[-1])), theta)
+        shown = _variance(log_target - predicted, points.weight)
+        missing = fit.scatter**2 * fit.dof / rng.chisquare(fit.dof, size=len(theta)) - shown
+        noise = rng.normal(size=log_target.shape)
+        log_target = log_target + np.sqrt(np.maximum(missing, 0.0))[:, None] * noise
+    solution = minimise(
+        fit.law.evaluate, theta, x, log_target, points.weight,
+        lower=problem.lower, upper=problem.upper, free=problem.free, loss=problem.loss,
+    )  # fmt: skip
+    raw = fit.law.to_raw(solution.theta, problem.centre)
+    found = {name: raw[:, k] for k, name in enumerate(fit.law.parameters)} | {
+        name: np.full(len(raw), value) for name, value in fit.fixed.items()
+    }
+    return with_interval_warnings(replace(fit, draws=found), level)
+
+
+def _draw(sample: Sample, draws: int, needed: int, rng: np.random.Generator) -> Points:
+    """Points of so many draws, each with at least `needed` points."""
+    strata = sample.strata
+    kept: list[np.ndarray] = []
+    for _ in range(TRIES):
+        counts = np.zeros((draws, strata.size), dtype=np.int64)
+        for stratum in np.unique(strata):
+            members = np.flatnonzero(strata == stratum)
+            share = np.full(members.size, 1.0 / members.size)
+            counts[:, members] = rng.multinomial(members.size, share, size=draws)
+        enough = (sample.points(counts).weight > 0).sum(axis=1) >= needed
+        kept.append(counts[enough])
+        if sum(map(len, kept)) >= draws:
+            return sample.points(np.concatenate(kept)[:draws])
+    raise FitError(
+        f"of {TRIES * draws} draws of {strata.size} configurations only {sum(map(len, kept))} hold "
+        f"{needed} points: too few configurations for a bootstrap"
+    )
+
+
+def _variance(excess: Array, weight: Array) -> float:
+    """Variance between draws of a point's height above the law, averaged over points."""
+    mean = (weight * excess).sum(axis=0) / np.maximum(weight.sum(axis=0), 1.0)
+    return float((weight * (excess - mean) ** 2).sum() / weight.sum())

@@ -1,0 +1,81 @@
+"""Numbers as people read them, and files that are never half-written."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y", "R", "Q")
+MISSING = "–"
+"""What stands for a number that is not there."""
+
+
+def format_si(value: float | None, unit: str = "", digits: int = 2) -> str:
+    """A number in few characters: `1.3e6` alone, `2.1 GFLOP` with a unit.
+
+    Args:
+        value: the number; None and NaN are written as a dash.
+        unit: written behind an SI prefix; the number stands alone where it is empty.
+        digits: significant digits.
+    """
+    if value is None or math.isnan(value):
+        return MISSING
+    if math.isinf(value):
+        return ("-" if value < 0 else "") + "∞" + (f" {unit}" if unit else "")
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    power = int(exponent)
+    if not unit:
+        if -3 <= power < 3:
+            return _trim(f"{value:.{max(digits - 1 - power, 0)}f}")
+        return f"{_trim(mantissa)}e{power}"
+    step = min(max(power // 3, 0), len(_PREFIXES) - 1)
+    scaled = float(f"{mantissa}e{power - 3 * step}")
+    shown = f"{scaled:.{max(digits - 1 - (power - 3 * step), 0)}f}" if power >= 0 else f"{value:g}"
+    return f"{_trim(shown)} {_PREFIXES[step]}{unit}"
+
+
+def plain(value: object) -> Any:
+    """The value as JSON data: numpy numbers as Python's, tuples as lists, NaN and infinity as None."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, np.bool_):
+        return bool(value)
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        number = float(value)
+        return number if math.isfinite(number) else None
+    return str(value)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file (UTF-8) aside, then rename it: a partly written one never bears the name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        aside.write_text(text, encoding="utf-8")
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write `plain(value)` as indented JSON, aside and then renamed; holds no NaN or infinity."""
+    write_text(path, json.dumps(plain(value), indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def _trim(number: str) -> str:
+    return number.rstrip("0").rstrip(".") if "." in number else number
