@@ -41,9 +41,9 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Load:
 
 
 def test_model(load: Load) -> None:
-    load("pooled")
+    load("deepset")
     dataset = SyntheticConfig.tiny().open()
-    config = MODELS.get("pooled")(depth=1, width=16, seq_len=8)
+    config = MODELS.get("deepset")(depth=2, width=16, seq_len=8)
     ranker = config.build(dataset.schema)
     assert sum(config.num_params(dataset.schema)) == sum(p.numel() for p in ranker.parameters())
     batch = next(dataset.requests("validation", config.views(), batch_size=4))
