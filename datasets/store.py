@@ -78,8 +78,9 @@ def load_log(path: Path) -> tuple[EventLog, dict[str, Any]]:
         for name, (dtype, shape) in manifest["arrays"].items()
     }
     prefix = "item_attribute."
+    # Copied: models make tensors of these, and torch warns of arrays that can't be written to.
     of_item = {
-        name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)
+        name.removeprefix(prefix): a.copy() for name, a in arrays.items() if name.startswith(prefix)
     }
     columns = {name: array for name, array in arrays.items() if not name.startswith(prefix)}
     log = EventLog(schema=schema_from_facts(manifest["schema"], of_item), **columns)

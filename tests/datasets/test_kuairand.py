@@ -15,7 +15,7 @@ import pytest
 from scaling.batch import SPLITS, View
 from scaling.datasets.catalogue import fetch, prepare
 from scaling.datasets.kuairand import KuaiRandConfig
-from scaling.datasets.kuairand_history import LISTS, merge_lists
+from scaling.datasets.kuairand_history import LISTS
 from scaling.datasets.log import UNKNOWN_TIME, EventLog
 
 START = 1_650_812_741_000
@@ -228,41 +228,6 @@ def test_a_truncated_log_is_named_by_its_last_row(folder: Path) -> None:
         KuaiRandConfig(path=str(folder)).open()
 
 
-@pytest.mark.parametrize(
-    ("lists", "expected"),
-    [
-        (([1, 2, 3], [2], [3]), [(1, False, False), (2, True, False), (3, False, True)]),
-        (([1, 1], [1], [1]), [(1, False, False), (1, True, True)]),
-        (([5], [8, 9, 5], []), [(8, True, False), (9, True, False), (5, True, False)]),
-        (
-            ([5], [8, 9], [7, 9]),
-            [(7, False, True), (8, True, False), (9, True, True), (5, False, False)],
-        ),
-        (([], [], []), []),
-    ],
-)
-def test_lists_are_merged_from_their_newest_events(
-    lists: tuple[list[int], list[int], list[int]], expected: list[tuple[int, bool, bool]]
-) -> None:
-    assert merge_lists(*lists) == expected
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_merging_recovers_a_past_that_the_lists_cut_off(seed: int) -> None:
-    """Of a true past, cut list by list, the lists of the merged one are the cut ones again."""
-    rng = np.random.default_rng(seed)
-    videos = rng.permutation(60).tolist()
-    long_view, like = rng.random((2, 60)) < [[0.4], [0.1]]
-    watched = videos[-20:]
-    long_watched = [v for v, yes in zip(videos, long_view) if yes][-20:]
-    liked = [v for v, yes in zip(videos, like) if yes][-20:]
-    merged = merge_lists(watched, long_watched, liked)
-    assert [video for video, _, _ in merged][-20:] == watched
-    assert [video for video, yes, _ in merged if yes] == long_watched
-    assert [video for video, _, yes in merged if yes] == liked
-    assert len(merged) == len({video for video, _, _ in merged})
-
-
 def write_history(path: Path, rows: list[dict[str, Any]]) -> Path:
     pa_parquet.write_table(pa.Table.from_pylist(rows), path)
     return path
@@ -306,28 +271,6 @@ def test_history_comes_first_with_unknown_ages_and_is_no_candidate(
     assert (batch.history[0].ages[batch.users == 0] >= 0).all()
     assert config.fingerprint() != plain.fingerprint()
     assert config.digest() != plain.digest()
-
-
-def test_a_history_that_tells_the_labels_is_refused(folder: Path, tmp_path: Path) -> None:
-    after = START + 10**9
-    path = write_history(tmp_path / "h.parquet", [past(u, after, [0], [], []) for u in (3, 7)])
-    with pytest.raises(ValueError, match=r"first impression of 2 of 2 users: it is no history"):
-        KuaiRandConfig(path=str(folder), history=str(path)).open()
-
-
-def test_damaged_histories_are_named(folder: Path, tmp_path: Path) -> None:
-    path = write_history(tmp_path / "h.parquet", [past(3, 0, [0], [], [])])
-    whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
-    config = KuaiRandConfig(path=str(folder), history=str(path))
-    with pytest.raises(ValueError, match="is no whole parquet file"):
-        config.open()
-    write_history(path, [{"user_id": 3}])
-    with pytest.raises(ValueError, match="has no column 'last_time_ms'"):
-        config.open()
-    write_history(path, [past(3, 0, [0], [], []), past(7, 0, [0], [], []) | {"like_seq": None}])
-    with pytest.raises(ValueError, match="row 1, column 'like_seq' is empty"):
-        config.open()
 
 
 @pytest.mark.shared

@@ -33,6 +33,7 @@ def test_a_log_comes_back_as_it_was(random_log: MakeLog, tmp_path: Path) -> None
         np.testing.assert_array_equal(again.arrays()[name], array)
         assert again.arrays()[name].dtype == array.dtype
     assert not again.items.flags.writeable
+    assert again.schema.item_attributes["genre"].of_item.flags.writeable
 
 
 def test_saving_again_replaces_and_leaves_nothing_else(random_log: MakeLog, tmp_path: Path) -> None:
