@@ -31,6 +31,8 @@ class LoggedConfig(DatasetConfig):
 
     licence: ClassVar[str] = ""
     """On what terms the source may be used; shown where it is fetched and described."""
+    downloadable: ClassVar[bool] = False
+    """Whether `fetch` gets the source files over the network."""
 
     split: SplitRule = "temporal"
     cut_times: tuple[int, int] | None = None

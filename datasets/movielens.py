@@ -53,6 +53,7 @@ class MovieLensConfig(LoggedConfig):
         "Harper and Konstan, The MovieLens Datasets: History and Context, ACM TiiS 2015 "
         "(https://grouplens.org/datasets/movielens/)"
     )
+    downloadable = True
 
     def content(self) -> str:
         return digest_of({"preparation": PREPARATION, **CHECKSUMS})
