@@ -27,6 +27,7 @@ def run_sweep(
     *,
     tracking_uri: str | None = None,
     address: str | None = None,
+    cpus: int | None = None,
     force: bool = False,
     plan: Plan | None = None,
     on_progress: OnProgress | None = None,
@@ -42,6 +43,7 @@ def run_sweep(
         sweep: what to run.
         tracking_uri: the MLflow store; see `scaling.tracking_store.resolve_uri`.
         address: a Ray cluster; None for this machine.
+        cpus: cores of this machine that trials may take together; None for all.
         force: run finished trials again; the latest run of a digest counts.
         plan: of this sweep, if one was made already.
         on_progress: called with the sweep's state at every change.
@@ -67,7 +69,7 @@ def run_sweep(
             tracker.log_spec(sweep.to_dict())
             try:
                 _reuse(plan, tracker)
-                _train(plan, recorder, address, make_run, gpus_per_trial)
+                _train(plan, recorder, address, cpus, make_run, gpus_per_trial)
             except KeyboardInterrupt:
                 logger.warning("interrupted; finished trials are kept")
             interrupted = bool(state.in_phase("waiting", "running"))
@@ -98,14 +100,19 @@ def _reuse(plan: Plan, tracker: SweepTracker) -> None:
 
 
 def _train(
-    plan: Plan, recorder: _Recorder, address: str | None, make_run: MakeRun, gpus: float
+    plan: Plan,
+    recorder: _Recorder,
+    address: str | None,
+    cpus: int | None,
+    make_run: MakeRun,
+    gpus: float,
 ) -> None:
     trials = {planned.digest: planned.trial for planned in plan.order()}
     if not trials:
         return
     recorder.say("starting Ray")
     threads = max(trial.training.threads for trial in trials.values())
-    with ray_session(address, threads=threads):
+    with ray_session(address, cpus=cpus, threads=threads):
         recorder.say("")
         run_trials(trials, recorder, make_run=make_run, gpus_per_trial=gpus)
         recorder.say("stopping Ray")

@@ -14,11 +14,12 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from scaling.config import Config, canonical_json
 from scaling.results import TrialResult
-from scaling.sweeps.runner_trainable import OUTCOME, TRIAL, MakeRun, trainable_class
+from scaling.sweeps.runner_trainable import OUTCOME, TRIAL, MakeRun, failure, trainable_class
 from scaling.trial import TrialConfig
 
 logger = logging.getLogger(__name__)
@@ -48,12 +49,15 @@ class Listener(Protocol):
 
 
 @contextlib.contextmanager
-def ray_session(address: str | None = None, *, threads: int = 1) -> Iterator[None]:
+def ray_session(
+    address: str | None = None, *, cpus: int | None = None, threads: int = 1
+) -> Iterator[None]:
     """Ray, running; a session that the caller already has is used and left alone.
 
     Args:
         address: a cluster; None starts one on this machine. (Never looked up: a stale file in
             /tmp/ray makes a bare `ray.init` fail.)
+        cpus: cores that a session on this machine may use; None for all.
         threads: what OMP_NUM_THREADS is set to for the workers of a local session.
 
     Raises:
@@ -73,7 +77,7 @@ def ray_session(address: str | None = None, *, threads: int = 1) -> Iterator[Non
         try:
             try:
                 if address is None:
-                    ray.init(address="local", **own, **quiet)
+                    ray.init(address="local", num_cpus=cpus, **own, **quiet)
                 else:
                     ray.init(address=address, **quiet)
             except (ConnectionError, ValueError, RuntimeError) as error:
@@ -153,15 +157,20 @@ def _callback(texts: Mapping[str, str], listener: Listener) -> Any:
 
         def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
             # The process itself was lost (killed, out of memory): the trial could not tell.
-            error = trial.get_pickled_error() or trial.get_ray_actor_error()
-            text = str(error or "the worker process ended").strip().splitlines()
-            reason = f"{type(error).__name__}: {text[0]}" if error else text[0]
-            lost = TrialResult(
-                status="failed", reason=reason, metrics={}, texts={}, curve=[], evaluation=None
+            listener.end(
+                texts[trial.config[TRIAL]], failure(RuntimeError(_last_words(trial))), None
             )
-            listener.end(texts[trial.config[TRIAL]], lost, None)
 
     return Messenger()
+
+
+def _last_words(trial: Any) -> str:
+    """What Ray says about a lost process; it stands below the heading of the trial's error file."""
+    try:
+        lines = Path(trial.error_file).read_text().splitlines()[1:]
+    except (OSError, TypeError):
+        lines = []
+    return next((line.strip() for line in lines if line.strip()), "the worker process ended")
 
 
 def kinds_by_value(trials: Sequence[TrialConfig] | Any) -> tuple[type[Config], ...]:

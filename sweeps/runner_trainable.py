@@ -22,6 +22,8 @@ OUTCOME = "outcome"
 STEP_SECONDS = 1.0
 """How long a trial trains between two reports."""
 
+_LONGEST_MESSAGE = 400
+
 MakeRun = Callable[[TrialConfig], TrialRun]
 
 
@@ -76,7 +78,9 @@ def failure(error: BaseException) -> TrialResult:
     """The result of a trial that raised: the error's type, message and innermost line."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" ({frames[-1].filename}:{frames[-1].lineno}: {frames[-1].line})" if frames else ""
-    reason = f"{type(error).__name__}: {error}{place}"
+    # Some messages hold pages; the first line is the one that says it.
+    message = (str(error).strip().splitlines() or [""])[0][:_LONGEST_MESSAGE]
+    reason = f"{type(error).__name__}: {message}{place}"
     return TrialResult(
         status="failed", reason=reason, metrics={}, texts={}, curve=[], evaluation=None
     )

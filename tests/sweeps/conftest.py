@@ -51,12 +51,13 @@ def copy_store(source: Path, target: Path) -> None:
 
 @pytest.fixture(scope="session")
 def ray_running() -> Iterator[None]:
-    """One Ray session for all tests that run trials."""
+    """One Ray session for all tests that run trials; one slot, since every launch starts as many
+    processes as there are slots, each of which imports torch."""
     from scaling.sweeps.runner_ray import ray_session
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with ray_session():
+        with ray_session(cpus=1):
             yield
 
 

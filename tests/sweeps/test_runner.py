@@ -122,15 +122,12 @@ def test_another_sweeps_runs_are_copied_not_trained(tiny: Any, launch: Launch, s
 
 
 def test_the_longest_trials_start_first(tiny: Any, launch: Launch, store: str) -> None:
-    # The tiny budgets differ by less than a trial's fixed cost, so the plan decides, not chance.
     sweep = tiny.bags(widths=(4,), budgets=(3e5, 3e9, 3e7, 3e8), seeds=(0, 1))
     launch(sweep, make_run=tiny.StartTimeRun)
     table = read_runs("bags", tracking_uri=store).sort_values("began")
-    planned = [p.trial.budget for p in make_plan(sweep, tracking_uri=store, force=True).order()]
-    assert planned == sorted(planned, reverse=True)
-    # Two at a time: neighbours may end in either order.
-    assert list(table["budget"].iloc[:2]) == [3e9, 3e9]
-    assert list(table["budget"].iloc[-2:]) == [3e5, 3e5]
+    planned = make_plan(sweep, tracking_uri=store, force=True).order()
+    assert list(table["digest"]) == [trial.digest for trial in planned]
+    assert list(table["budget"]) == sorted(table["budget"], reverse=True)
 
 
 def test_progress_reaches_the_whole(tiny: Any, launch: Launch) -> None:
@@ -179,7 +176,7 @@ INTERRUPTED = """
         if state.in_phase("finished") and state.in_phase("running"):
             print("ready", flush=True)
     sweep = tiny.bags(widths=(4,), budgets=(3e5,), seeds=(0, 1, 2, 3))
-    outcome = run_sweep(sweep, make_run=tiny.SlowRun, on_progress=tell)
+    outcome = run_sweep(sweep, make_run=tiny.SlowRun, on_progress=tell, cpus=2)
     print("outcome", outcome.done, outcome.missing, outcome.interrupted, flush=True)
 """
 

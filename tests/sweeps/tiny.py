@@ -21,6 +21,7 @@ from scaling.compute import Flops, linear
 from scaling.config import register
 from scaling.datasets.synthetic import SyntheticConfig
 from scaling.models.base import MODELS, Memory, ModelConfig, Ranker
+from scaling.models.table import Table
 from scaling.results import CurvePoint, TrialResult
 from scaling.sweeps.base import Sweep
 from scaling.sweeps.design import grid, variants
@@ -54,7 +55,7 @@ class BagConfig(ModelConfig):
 class Bag(Ranker):
     def __init__(self, schema: Schema, width: int) -> None:
         super().__init__()
-        self.items = nn.Embedding(schema.num_items, width, sparse=True)
+        self.items = Table(schema.num_items, width, row_wise=True, std=0.1)
         self.head = nn.Linear(2 * width, schema.num_behaviours)
 
     def encode(self, history: tuple[ViewBatch, ...], context: Context) -> Memory:
