@@ -1,0 +1,179 @@
+"""Draw figures with matplotlib: PNG and SVG files, or SVG to stand in a page."""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullFormatter
+
+from scaling.analysis import style
+from scaling.analysis.figures import Figure, Layer, Panel
+from scaling.analysis.legend import legend_of
+from scaling.analysis.result import number
+
+
+def write_plots(
+    directory: Path, figures: Sequence[Figure], *, formats: Sequence[str] = ("png", "svg")
+) -> list[Path]:
+    """Write every figure in every format, aside and then renamed.
+
+    Args:
+        directory: made if missing.
+        figures: from `scaling.analysis.figures.figures`.
+        formats: of `png`, `svg`, `pdf`.
+
+    Returns:
+        the paths written.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for figure in figures:
+        canvas = draw(figure)
+        for ending in formats:
+            path = directory / f"{figure.name}.{ending}"
+            aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+            try:
+                aside.write_bytes(_saved(canvas, ending, style.PAPER))
+                aside.replace(path)
+            finally:
+                aside.unlink(missing_ok=True)
+            paths.append(path)
+    return paths
+
+
+def svg(figure: Figure) -> str:
+    """The figure as an SVG document with a transparent background."""
+    return _saved(draw(figure), "svg", "none").decode()
+
+
+def draw(figure: Figure) -> Canvas:
+    """The figure on a canvas of its own: no pyplot, so neither state nor a display is needed."""
+    with mpl.rc_context(style.STYLE):
+        columns = min(len(figure.panels), 2)
+        rows = -(-len(figure.panels) // columns)
+        width = 7.6 if columns == 1 else 8.4
+        legend = legend_of(figure, width)
+        above = 4.3 if rows == 1 else 3.5 * rows
+        canvas = Canvas(figsize=(width, above + legend.height), layout="constrained")
+        FigureCanvasAgg(canvas)
+        # The legend has a place of its own below the axes, so it can't hide data.
+        parts: Any = canvas.subfigures(2, 1, height_ratios=[above, legend.height])
+        top, bottom = parts
+        top.suptitle(style.literal(figure.title), x=0.01, ha="left", fontsize=12, fontweight="bold")
+        grid = top.subplots(rows, columns, squeeze=False, sharey=True)
+        places = [place for line in grid for place in line]
+        for axes, panel in zip(places, figure.panels):
+            _panel(axes, panel, figure)
+            axes.set_xlabel(figure.x_label)
+        for line in grid:
+            line[0].set_ylabel(style.literal(figure.y_label))
+        for axes in places[len(figure.panels) :]:
+            axes.set_visible(False)
+        _limits(places, figure)
+        legend.place(bottom)
+        with warnings.catch_warnings():
+            _expect_missing_glyphs()
+            canvas.draw_without_rendering()
+        canvas.set_layout_engine("none")  # laid out once, not again for every file
+    return canvas
+
+
+def _panel(axes: Axes, panel: Panel, figure: Figure) -> None:
+    colours = style.colours(figure.keys, figure.ordered)
+    markers = style.markers(figure.keys)
+    if panel.title:
+        axes.set_title(style.literal(style.short(panel.title, 36)), fontweight="bold")
+    for layer in panel.layers:
+        _layer(axes, layer, colours.get(layer.key, style.MUTED), markers.get(layer.key, "o"))
+
+
+def _layer(axes: Axes, layer: Layer, colour: str, marker: str) -> None:
+    x, y = layer.x, layer.y
+    if layer.kind == "seeds":
+        axes.scatter(x, y, s=9, marker=".", color=colour, alpha=0.45, linewidths=0.6, zorder=2)
+    elif layer.kind == "configurations":
+        axes.scatter(
+            x, y, s=26, marker=marker, facecolors="none", edgecolors=colour, linewidths=0.9,
+            alpha=0.75, zorder=3,
+        )  # fmt: skip
+    elif layer.kind == "frontier":
+        axes.scatter(
+            x, y, s=44, marker=marker, color=colour, edgecolors=style.PAPER, linewidths=0.8,
+            zorder=5,
+        )  # fmt: skip
+    elif layer.kind == "band":
+        assert layer.upper is not None
+        axes.fill_between(x, y, layer.upper, color=colour, alpha=0.15, linewidth=0, zorder=1)
+    elif layer.kind == "floor":
+        value = float(y[0])
+        axes.axhline(value, color=style.MUTED, linestyle=(0, (6, 3)), linewidth=1.1, zorder=1)
+        axes.annotate(
+            f"known floor {number(value)}", (0.005, value), xycoords=("axes fraction", "data"),
+            xytext=(0, 3), textcoords="offset points", color=style.MUTED, fontsize=8.5,
+        )  # fmt: skip
+    else:
+        dashes = (0, (4, 2.5)) if layer.kind == "beyond" else "solid"
+        strong = 1.8 if layer.kind == "curve" else 1.2
+        axes.plot(x, y, color=colour, linestyle=dashes, linewidth=strong, zorder=4)
+
+
+def _limits(places: Sequence[Axes], figure: Figure) -> None:
+    """Ranges that hold every mark; a band may leave the picture, by far when an offset is free."""
+    layers = [layer for panel in figure.panels for layer in panel.layers]
+    marks = [layer for layer in layers if layer.kind != "band"]
+    low, high = min(float(m.y.min()) for m in marks), max(float(m.y.max()) for m in marks)
+    span = max(high - low, 1e-3 * high)
+    for band in (layer for layer in layers if layer.upper is not None):
+        assert band.upper is not None
+        low = min(low, max(float(band.y.min()), low - 0.25 * span))
+        high = max(high, min(float(band.upper.max()), high + 0.25 * span))
+    left = min(float(m.x.min()) for m in marks if m.x.size)
+    right = max(float(m.x.max()) for m in marks if m.x.size)
+    margin = max((right / left) ** 0.05, 1.02)
+    label = style.power_label if "FLOP" in figure.x_label else style.count_label
+    for axes in places[: len(figure.panels)]:
+        axes.set_xscale("log")
+        axes.set_xlim(left / margin, right * margin)
+        ticks = style.log_ticks(left / margin, right * margin)
+        _ticks(axes.xaxis, (list(figure.ticks), []) if figure.ticks else ticks, label)
+        if low > 0 and high > 2.5 * low:  # one diverged run would press all others into a line
+            pad = (high / low) ** 0.06
+            axes.set_yscale("log")
+            axes.set_ylim(low / pad, high * pad)
+            _ticks(axes.yaxis, style.log_ticks(low / pad, high * pad), "{:g}".format)
+        else:
+            axes.set_ylim(low - 0.06 * span, high + 0.06 * span)
+
+
+def _ticks(
+    axis: Axis, ticks: tuple[list[float], list[float]], label: Callable[[float], str]
+) -> None:
+    labelled, rest = ticks
+    axis.set_major_locator(FixedLocator(labelled))
+    axis.set_major_formatter(FixedFormatter([label(tick) for tick in labelled]))
+    axis.set_minor_locator(FixedLocator(rest))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _saved(canvas: Canvas, ending: str, paper: str) -> bytes:
+    out = io.BytesIO()
+    metadata = {"Date": None} if ending == "svg" else None
+    with mpl.rc_context(style.STYLE), warnings.catch_warnings():
+        _expect_missing_glyphs()
+        canvas.savefig(out, format=ending, dpi=160, facecolor=paper, metadata=metadata)
+    return out.getvalue()
+
+
+def _expect_missing_glyphs() -> None:
+    """A name in a script that the font lacks is drawn as boxes; no reason to fail."""
+    warnings.filterwarnings("ignore", message="Glyph .* missing from")

@@ -1,0 +1,120 @@
+"""How figures look: colours that differ for the colour-blind, marks that differ in grey, ticks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+
+INK, MUTED, GRID, PAPER = "#1b1f24", "#57606b", "#d5dae0", "#fefefe"
+"""Text, axes, grid and background; one spelling each, so that a page can replace them by its own."""
+CATEGORIES = ("#0072b2", "#d55e00", "#009e73", "#b3589a", "#c98a00", "#4aa3df")
+"""Okabe and Ito 2008, the light ones darkened to be seen on white."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
+
+STYLE: Any = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": MUTED,
+    "axes.facecolor": "none",
+    "axes.grid": True,
+    "axes.labelcolor": INK,
+    "axes.labelsize": 10,
+    "axes.linewidth": 0.8,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 10,
+    "figure.facecolor": PAPER,
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same widths everywhere
+    "font.size": 9,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "legend.edgecolor": GRID,
+    "legend.fontsize": 9,
+    "legend.frameon": False,
+    "savefig.facecolor": PAPER,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "climber",  # the same figure, the same file
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.color": MUTED,
+    "ytick.labelcolor": INK,
+}
+
+
+def colours(keys: Sequence[str], ordered: bool) -> dict[str, str]:
+    """A colour per key: categories, or steps from dark to light for ordered keys."""
+    if not ordered:
+        return {key: CATEGORIES[i % len(CATEGORIES)] for i, key in enumerate(keys)}
+    # The lightest fifth of the map is too pale on white, the darkest too dark on black.
+    steps = np.linspace(0.1, 0.8, max(len(keys), 2))
+    scale = mpl.colormaps["viridis"]
+    return {key: mpl.colors.to_hex(scale(step)) for key, step in zip(keys, steps)}
+
+
+def markers(keys: Sequence[str]) -> dict[str, str]:
+    """A marker per key; after eight they repeat."""
+    return {key: MARKERS[i % len(MARKERS)] for i, key in enumerate(keys)}
+
+
+def log_ticks(low: float, high: float) -> tuple[list[float], list[float]]:
+    """Labelled and unlabelled ticks of a log axis, so that at least three are labelled."""
+    decades = math.log10(high / low)
+    inner: Sequence[float] = (1, 2, 3, 4, 5, 6, 7, 8, 9)
+    if decades > 8:
+        step = math.ceil(decades / 8)
+        labelled = _multiples(low, high, (1,), step)
+        return labelled, [t for t in _multiples(low, high, (1,)) if t not in labelled]
+    # The coarsest grid with three labels, then ever finer ones; below a fifth of a decade, plain.
+    for leading in ((1,), (1, 3), (1, 2, 5), inner):
+        labelled = _multiples(low, high, leading)
+        if len(labelled) >= 3:
+            return labelled, [t for t in _multiples(low, high, inner) if t not in labelled]
+    return [float(t) for t in np.linspace(low, high, 4)], []
+
+
+def _multiples(low: float, high: float, leading: Sequence[float], step: int = 1) -> list[float]:
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    ticks = [
+        float(f"{lead}e{power}")
+        for power in range(first, last + 1)
+        if power % step == 0
+        for lead in leading
+    ]
+    return [tick for tick in ticks if low <= tick <= high]
+
+
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def power_label(value: float) -> str:
+    """`10¹²`, `3·10¹²`: for compute, where prefixes say little."""
+    mantissa, exponent = f"{value:.2e}".split("e")
+    lead = mantissa.rstrip("0").rstrip(".")
+    power = "10" + str(int(exponent)).translate(_SUPERSCRIPTS)
+    return power if lead == "1" else f"{lead}·{power}"
+
+
+def count_label(value: float) -> str:
+    """`512`, `20k`, `1.5M`: for parameters and lengths."""
+    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size * 0.9995:
+            return f"{value / size:.3g}{letter}"
+    return f"{value:.4g}"
+
+
+def literal(text: str) -> str:
+    """A name as text and nothing else: `$` starts no formula, and a leading `_` hides no entry."""
+    return ("\u2009" if text.startswith("_") else "") + text.replace("$", r"\$")
+
+
+def short(text: str, size: int) -> str:
+    """At most `size` characters; what is too long loses its middle."""
+    if len(text) <= size:
+        return text
+    head = (size - 1) // 2
+    return f"{text[:head]}…{text[head + 1 - size :]}"

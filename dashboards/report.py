@@ -1,0 +1,247 @@
+"""The one-page report: what was found, in words first, then what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import nan
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment
+from markupsafe import Markup
+
+from scaling.analysis.figures import Figure, Skipped
+from scaling.analysis.findings import Analysis
+from scaling.analysis.plots import svg
+from scaling.analysis.result import number
+from scaling.dashboards.inline_svg import inline
+from scaling.dashboards.page import TABLE, TEMPLATE
+from scaling.units import MISSING, format_si, write_text
+
+FLOOR_FACT = "loss_floor_at"
+"""The fact that holds floors under restricted reading: what may be read, to the best loss."""
+MOST_EXCLUDED = 200
+"""Excluded runs listed one by one; their number is always given."""
+
+Table = tuple[list[str], list[list[str]]]
+
+
+def write_report(
+    path: Path,
+    runs: pd.DataFrame,
+    analysis: Analysis,
+    *,
+    figures: Sequence[Figure] = (),
+    skipped: Sequence[Skipped] = (),
+    title: str = "Scaling report",
+    command: str = "",
+    facts: Mapping[str, object] | None = None,
+) -> Path:
+    """Write the report as one HTML file that needs nothing else.
+
+    Args:
+        path: of the file; written aside and then renamed.
+        runs: the whole run table, as it was given to `analyse`.
+        analysis: of those runs.
+        figures: drawn into the page.
+        skipped: named with their reasons.
+        title: the sweep's name, say.
+        command: what makes the page again.
+        facts: what else a reader should know, by name; `loss_floor_at` (a mapping from what may be
+            read to the best loss) is set beside the fitted offsets.
+
+    Returns:
+        `path`.
+    """
+    facts = dict(facts or {})
+    floors = facts.pop(FLOOR_FACT, None)
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    rendered_table = environment.from_string(TABLE)
+
+    def table(content: Table) -> Markup:
+        return Markup(rendered_table.render(head=content[0], rows=content[1]))
+
+    offsets = _offsets(analysis, floors if isinstance(floors, Mapping) else {})
+    page = environment.from_string(TEMPLATE).render(
+        title=title,
+        subtitle=_subtitle(runs, analysis),
+        verdicts=_verdicts(analysis),
+        warnings=_warnings(analysis),
+        figures=[
+            {"title": f.title, "svg": inline(svg(f), prefix=f"f{i}", label=f.title)}
+            for i, f in enumerate(figures)
+        ],
+        skipped=[f"Not drawn: {one.name.replace('_', ' ')} ({one.reason})." for one in skipped],
+        fitted=_fitted(analysis),
+        fits=analysis.table(),
+        offsets=offsets,
+        offsets_note=_OFFSETS_NOTE,
+        counts=_counts(runs, analysis),
+        excluded=_excluded(analysis),
+        excluded_note=_excluded_note(runs, analysis),
+        method=_method(analysis),
+        facts=(["fact", "value"], [[name, _shown(value)] for name, value in facts.items()])
+        if facts
+        else None,
+        command=command,
+        table=table,
+    )
+    write_text(path, page)
+    return path
+
+
+def _subtitle(runs: pd.DataFrame, analysis: Analysis) -> str:
+    datasets = sorted(set(runs["dataset"].dropna())) if "dataset" in runs else []
+    on = f" on {', '.join(map(str, datasets))}" if len(datasets) else ""
+    return (
+        f"{len(runs)} runs of {', '.join(analysis.groups)}{on}; {analysis.target} explained by "
+        f"{analysis.law.formula}"
+    )
+
+
+def _verdicts(analysis: Analysis) -> list[dict[str, Any]]:
+    out: list[dict[str, Any]] = []
+    for comparison in analysis.comparisons:
+        decided = comparison.verdict != "not decided"
+        winner = (
+            comparison.candidate
+            if comparison.verdict == "candidate cheaper"
+            else comparison.baseline
+        )
+        head = (
+            f"{winner} needs less compute for the same {analysis.target}"
+            if decided
+            else f"Not decided between {comparison.baseline} and {comparison.candidate}"
+        )
+        out.append({"decided": decided, "head": head, "text": comparison.sentence()})
+    if not out:
+        fitted = [name for name, group in analysis.groups.items() if group.fit]
+        if len(fitted) >= 2:
+            why = "The groups are not of one kind, or the law isn't one in compute alone."
+        else:
+            why = (
+                f"A comparison needs two fitted groups; there is {' and '.join(fitted) or 'none'}."
+            )
+        out.append({"decided": False, "head": "Nothing was compared", "text": why})
+    return out
+
+
+def _warnings(analysis: Analysis) -> list[str]:
+    named = [
+        f"{name}: {text}" for name, group in analysis.groups.items() for text in group.warnings
+    ]
+    return [*analysis.warnings, *named]
+
+
+def _fitted(analysis: Analysis) -> str:
+    how = (
+        f"percentiles of {analysis.draws} resampled fits"
+        if analysis.interval_method == "bootstrap"
+        else "linearised, with Student's t"
+    )
+    return (
+        f"{analysis.target} = {analysis.law.formula}; in brackets {analysis.level:.0%} intervals "
+        f"({how}). Raw units: compute in FLOPs."
+    )
+
+
+_OFFSETS_NOTE = (
+    "The floor is the best loss that any model could reach with everything readable; an offset "
+    "fitted at a fixed length should be compared with the floor for that length."
+)
+
+
+def _offsets(analysis: Analysis, floors: Mapping[Any, Any]) -> Table | None:
+    """Fitted offsets beside the known floors, each with its place in the offset's interval."""
+    name = analysis.law.offset
+    if name is None or not (floors or any(group.floor for group in analysis.groups.values())):
+        return None
+    rows = []
+    for group in analysis.groups.values():
+        low, high = group.fit.interval(analysis.level)[name] if group.fit else (nan, nan)
+        value = number(group.fit.params[name]) if group.fit else MISSING
+        known = [group.floor, *(float(floor) for floor in floors.values())]
+        cells = [MISSING if floor is None else _placed(floor, low, high) for floor in known]
+        rows.append([group.name, value, f"[{number(low)}, {number(high)}]", *cells])
+    reading = [f"floor reading {what}" for what in floors]
+    return ["group", f"fitted offset {name}", "interval", "known floor", *reading], rows
+
+
+def _placed(floor: float, low: float, high: float) -> str:
+    if not low <= high:
+        return number(floor)
+    place = "below" if floor < low else "above" if floor > high else "inside"
+    return f"{number(floor)} ({place} the interval)"
+
+
+def _counts(runs: pd.DataFrame, analysis: Analysis) -> Table:
+    head = ["group", "runs", "configurations", "seeds each", "budgets", "compute (FLOPs)"]
+    rows = []
+    for group in analysis.groups.values():
+        table = group.configurations
+        seeds = sorted(set(table["num_seeds"]))
+        budgets = str(table["budget"].nunique() or MISSING) if "budget" in table else MISSING
+        compute = table["compute"].dropna() if "compute" in table else pd.Series(dtype=float)
+        span = (
+            f"{format_si(compute.min())} to {format_si(compute.max())}" if len(compute) else MISSING
+        )
+        each = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+        rows.append([group.name, str(len(group.runs)), str(len(table)), each, budgets, span])
+    used = sum(len(group.runs) for group in analysis.groups.values())
+    rows.append(["left out", str(len(runs) - used), *[MISSING] * 4])
+    return head, rows
+
+
+def _excluded(analysis: Analysis) -> Table | None:
+    table = analysis.excluded
+    if table.empty:
+        return None
+    naming = [name for name in ("architecture", "configuration", "seed", "budget") if name in table]
+    rows = [
+        [str(row), *(_shown(line[name]) for name in naming), str(line["excluded"])]
+        for row, line in table.head(MOST_EXCLUDED).iterrows()
+    ]
+    return ["row", *naming, "reason"], rows
+
+
+def _excluded_note(runs: pd.DataFrame, analysis: Analysis) -> str:
+    num = len(analysis.excluded)
+    listed = f"; the first {MOST_EXCLUDED} are listed" if num > MOST_EXCLUDED else ""
+    return f"{num} of {len(runs)} runs were left out{listed}:"
+
+
+def _method(analysis: Analysis) -> list[str]:
+    fronts = [group.frontier for group in analysis.groups.values() if group.frontier]
+    out = [
+        "Compute is that of the reference algorithm: a multiply-add is 2 FLOPs, training is 3 times "
+        "the forward pass at the real lengths, embedding look-ups count 0.",
+        f"{analysis.target} is measured on the test part; seeds of a configuration are averaged first.",
+    ]
+    if fronts:
+        by = " or ".join(sorted({front.selected_by.replace("_", " ") for front in fronts}))
+        rules = " or ".join(sorted({front.rule.name for front in fronts}))
+        out.append(f"Fitted to the frontier: the {rules}, chosen by {by}, valued on the test part.")
+    else:
+        out.append("Fitted to all runs.")
+    out.append(f"Objective: {analysis.objective}, summed over differences of logs, several starts.")
+    if analysis.interval_method == "bootstrap":
+        out.append(
+            f"Intervals: {analysis.draws} times configurations were drawn with replacement (all "
+            "seeds of one together), the frontier chosen again and the law fitted again; scatter "
+            "about the law that the draws don't show is added."
+        )
+    if analysis.comparisons:
+        out.append(
+            "A comparison is decided only if the whole interval of the compute multiplier lies on "
+            "one side of 1."
+        )
+    return out
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {_shown(item)}" for key, item in value.items())
+    if isinstance(value, float):
+        return MISSING if value != value else f"{value:.6g}"
+    return MISSING if value is None else str(value)
