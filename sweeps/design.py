@@ -5,6 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
+import numpy as np
+
+from scaling.batch import Schema
 from scaling.datasets.base import DatasetConfig
 from scaling.models.base import ModelConfig
 from scaling.sweeps.base import Sweep
@@ -68,7 +71,7 @@ def isoflop(
 
     Args:
         title: the sweep's title.
-        ladders: for each architecture, its models from small to large.
+        ladders: for each architecture, its models; ranked by FLOPs per request at full lengths.
         dataset: what all are trained on.
         budgets: training FLOPs.
         sizes_per_budget: models per valley; at least 3 make a valley with two walls.
@@ -78,7 +81,9 @@ def isoflop(
     _check(title, ladders=ladders, budgets=budgets, seeds=seeds)
     ranked = sorted(set(budgets))
     pairs = []
-    for ladder in ladders:
+    schema = dataset.open().schema
+    for unranked in ladders:
+        ladder = sorted(unranked, key=lambda model: _flops_per_request(model, schema))
         if not 1 <= sizes_per_budget <= len(ladder):
             name = ladder[0].name if ladder else "an empty ladder"
             raise ValueError(
@@ -90,6 +95,12 @@ def isoflop(
             first = round(room * rank / max(len(ranked) - 1, 1))
             pairs += [(model, budget) for model in ladder[first : first + sizes_per_budget]]
     return Sweep(title=title, trials=_trials(pairs, dataset, seeds, recipe))
+
+
+def _flops_per_request(model: ModelConfig, schema: Schema) -> float:
+    """Forward FLOPs at full lengths and with as many candidates as the data set ever has."""
+    lengths = np.array([[view.length for view in model.views()]])
+    return float(model.flops(schema, lengths, np.array([schema.max_candidates])).total[0])
 
 
 def _trials(

@@ -18,6 +18,7 @@ def family(
     widths: Sequence[int],
     seq_lens: Sequence[int],
     blocks: Sequence[int] = (1,),
+    head_dim: int = 16,
 ) -> list[ModelConfig]:
     """The models of one architecture at every combination of axis values, narrow before wide.
 
@@ -29,6 +30,7 @@ def family(
         widths: of the tokens.
         seq_lens: sums of the views' lengths.
         blocks: numbers of blocks.
+        head_dim: width of a head, for architectures with attention heads.
 
     Raises:
         ValueError: an unknown architecture, or a combination that it refuses.
@@ -45,8 +47,10 @@ def family(
             )
         own["strategies"] = tuple(strategies)
         axes["blocks"] = blocks
+    if "head_dim" in names:
+        own["head_dim"] = head_dim
     try:
-        template = kind(depth=1, width=16, seq_len=16 * len(strategies), **own)
+        template = kind(depth=1, width=head_dim, seq_len=16 * len(strategies), **own)
     except TypeError as error:
         raise ValueError(f"{architecture} can't be made from the axes alone: {error}") from error
     return variants(template, **axes)

@@ -8,16 +8,16 @@ from scaling.sweeps.design import isoflop
 from scaling.sweeps.families import family
 from scaling.sweeps.recipe import Recipe
 
-RECIPE = Recipe(base_lr=3e-3, reference_width=64, embedding_lr=0.05, batch_size=8)
+RECIPE = Recipe(base_lr=3e-3, reference_width=32, embedding_lr=0.1, batch_size=16)
 
 
 @SWEEPS.register("quickstart")
 def quickstart(
     *,
     architectures: tuple[str, ...] = ("transformer", "astro"),
-    budgets: tuple[float, ...] = (1e10, 2.4e10, 5.6e10, 1.3e11, 3.2e11),
-    depths: tuple[int, ...] = (2,),
-    widths: tuple[int, ...] = (16, 32, 48, 64),
+    budgets: tuple[float, ...] = (4.5e9, 1.05e10, 2.5e10, 5.8e10, 1.45e11),
+    depths: tuple[int, ...] = (1, 2),
+    widths: tuple[int, ...] = (8, 16, 32),
     seq_lens: tuple[int, ...] = (64,),
     blocks: tuple[int, ...] = (2,),
     sizes_per_budget: int = 3,
@@ -32,6 +32,7 @@ def quickstart(
             widths=widths,
             seq_lens=seq_lens,
             blocks=blocks,
+            head_dim=8,
         )
         for name in architectures
     ]
