@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from scaling.analysis.diagnosis import falls
 from scaling.analysis.result import Fit, Interval, percentiles
 from scaling.units import format_si, plain
 
@@ -150,7 +149,8 @@ def _multiplier(baseline: Fit, candidate: Fit, compute: float, level: float) -> 
         interval = _delta_interval(baseline, candidate, compute, value, level)
     reason = _extrapolation(baseline, candidate, compute, value * compute)
     if not np.isfinite(value):
-        why = "rises" if not falls(baseline, 0.5) else "levels off above the candidate's loss"
+        ends = baseline.predict({"compute": np.array(baseline.measured["compute"])})
+        why = "levels off above the candidate's loss" if ends[1] < ends[0] else "doesn't fall"
         return Multiplier(compute, None, interval, True, f"the baseline's fitted curve {why}")
     return Multiplier(compute, value, interval, bool(reason), reason)
 
@@ -180,7 +180,7 @@ def _delta_interval(
     error = np.hypot(
         candidate.log_error({"compute": compute})[0], baseline.log_error({"compute": there})[0]
     )
-    quantile = max(candidate.quantile(level), baseline.quantile(level))
+    quantile = np.maximum(candidate.quantile(level), baseline.quantile(level))  # NaN stays
     spread = quantile * error / abs(slope) if slope < 0 else np.nan
     if not np.isfinite(spread):
         return (0.0, np.inf)
@@ -196,6 +196,6 @@ def _difference(baseline: Fit, candidate: Fit, level: float) -> tuple[float, Int
     if baseline.draws is not None and candidate.draws is not None:
         size = min(len(baseline.draws[name]), len(candidate.draws[name]))
         return value, percentiles(candidate.draws[name][:size] - baseline.draws[name][:size], level)
-    quantile = max(candidate.quantile(level), baseline.quantile(level))
-    error = quantile * float(np.hypot(candidate.stderr[name], baseline.stderr[name]))
+    quantile = np.maximum(candidate.quantile(level), baseline.quantile(level))
+    error = float(quantile * np.hypot(candidate.stderr[name], baseline.stderr[name]))
     return value, (value - error, value + error)

@@ -34,6 +34,8 @@ def usable(runs: pd.DataFrame, columns: Sequence[str]) -> Usable:
     Raises:
         ValueError: a column that the table doesn't have.
     """
+    if not runs.index.is_unique:  # of tables put together: rows could not be named
+        runs = runs.reset_index(drop=True)
     for name in columns:
         if name not in runs.columns:
             raise ValueError(

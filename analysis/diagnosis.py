@@ -42,6 +42,12 @@ def diagnosed(
             f"{' and '.join(fit.law.variables)} move together in these rows: their terms can't be "
             "told apart"
         )
+    floor = fit.fixed.get(fit.law.offset or "")
+    if floor is not None and floor >= fit.measured[fit.target][0]:
+        lasting.append(
+            f"{fit.law.offset} is given as {number(floor)}, above the lowest {fit.target}, "
+            f"{number(fit.measured[fit.target][0])}: a floor can't be"
+        )
     if not settled:
         status = "not converged"
         lasting.append("the optimizer did not settle: the parameters are not the optimum's")

@@ -114,7 +114,7 @@ def loss_vs_compute(analysis: Analysis) -> Figure | Skipped:
             notes.append(f"the known floor, {number(floor)}, lies below the axis")
     if analysis.law.variables == ("compute",):
         notes.append(
-            f"Lines: {target} = {analysis.law.formula}, fitted to the frontier; bands: "
+            f"Lines: {target} = {analysis.law.formula}, fitted to {_fitted_to(groups)}; bands: "
             f"{analysis.level:.0%} intervals ({analysis.interval_method}); dashed beyond the data"
         )
         notes += [f"{key}: no fit, {group.error}" for key, group in groups.items() if group.error]
@@ -198,6 +198,10 @@ def _curve(key: str, group: Group, level: float) -> list[Layer]:
     if np.isfinite(lower).all() and np.isfinite(upper).all():
         layers.append(Layer("band", key, x, lower, upper))
     return layers
+
+
+def _fitted_to(groups: dict[str, Group]) -> str:
+    return "the frontier" if any(group.frontier for group in groups.values()) else "all runs"
 
 
 def _chosen_by(groups: dict[str, Group]) -> str:

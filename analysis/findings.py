@@ -31,7 +31,7 @@ class Group:
     runs: pd.DataFrame
     configurations: pd.DataFrame
     frontier: Frontier | None
-    """None for laws that are fitted to all runs."""
+    """What was fitted; None if all runs were."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -59,7 +59,6 @@ class Analysis:
     def interval_method(self) -> str:
         return "bootstrap" if self.draws else "delta"
 
-    @property
     def failed(self) -> list[str]:
         """Groups without a fit."""
         return [name for name, group in self.groups.items() if group.fit is None]

@@ -124,6 +124,9 @@ def _refuse_hopeless(law: Law, logs: Array, values: Array, given: Mapping[str, f
     free = [name for name in law.parameters if name not in given]
     if not free:
         raise FitError(f"every parameter of law {law.name!r} is given: nothing to fit")
+    floor = given.get(law.offset or "")
+    if floor is not None and floor >= values.max():
+        raise FitError(f"{law.offset} is given as {floor:.4g}, which is above every loss")
     if len(values) < len(free):
         raise FitError(
             f"{len(values)} rows can't determine the {len(free)} free parameters "

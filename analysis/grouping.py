@@ -33,7 +33,8 @@ def grouped(runs: pd.DataFrame, *, by: str, allow_mixed: bool = False) -> list[P
         ValueError: the table mixes data sets or candidates per request; or `by` is no column.
     """
     if by in runs.columns:
-        names = runs[by].map(lambda value: MISSING if pd.isna(value) else str(value))
+        runs = runs.sort_values(by, kind="stable", key=_sortable)
+        names = runs[by].map(_name)
     elif by == "architecture":
         names = pd.Series(EVERYTHING, index=runs.index)
     else:
@@ -50,8 +51,18 @@ def grouped(runs: pd.DataFrame, *, by: str, allow_mixed: bool = False) -> list[P
     labels = names if scopes.nunique() <= 1 else names + " · " + scopes
     return [
         Part(str(label), str(scopes[rows.index[0]]), rows)
-        for label, rows in runs.groupby(labels, sort=True)
+        for label, rows in runs.groupby(labels, sort=False)
     ]
+
+
+def _sortable(column: pd.Series) -> pd.Series:
+    return column if pd.api.types.is_numeric_dtype(column) else column.astype(str)
+
+
+def _name(value: object) -> str:
+    if isinstance(value, float):
+        return MISSING if np.isnan(value) else f"{value:g}"
+    return MISSING if value is None else str(value)
 
 
 def _scopes(runs: pd.DataFrame) -> pd.Series[str]:

@@ -100,7 +100,7 @@ def _panel(axes: Axes, panel: Panel, figure: Figure) -> None:
 def _layer(axes: Axes, layer: Layer, colour: str, marker: str) -> None:
     x, y = layer.x, layer.y
     if layer.kind == "seeds":
-        axes.scatter(x, y, s=9, marker=".", color=colour, alpha=0.45, linewidths=0.6, zorder=2)
+        axes.scatter(x, y, s=9, marker=".", color=colour, alpha=0.5, linewidths=0.6, zorder=3.5)
     elif layer.kind == "configurations":
         axes.scatter(
             x, y, s=26, marker=marker, facecolors="none", edgecolors=colour, linewidths=0.9,

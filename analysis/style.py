@@ -50,8 +50,8 @@ def colours(keys: Sequence[str], ordered: bool) -> dict[str, str]:
     """A colour per key: categories, or steps from dark to light for ordered keys."""
     if not ordered:
         return {key: CATEGORIES[i % len(CATEGORIES)] for i, key in enumerate(keys)}
-    # The lightest fifth of the map is too pale on white, the darkest too dark on black.
-    steps = np.linspace(0.1, 0.8, max(len(keys), 2))
+    # The lightest third of the map is too pale on white, and too dark where a page inverts it.
+    steps = np.linspace(0.1, 0.68, max(len(keys), 2))
     scale = mpl.colormaps["viridis"]
     return {key: mpl.colors.to_hex(scale(step)) for key, step in zip(keys, steps)}
 

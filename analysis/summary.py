@@ -36,6 +36,7 @@ def analyse(
     seed: int = 0,
     baseline: str | None = None,
     allow_mixed: bool = False,
+    all_runs: bool = False,
 ) -> Analysis:
     """Fit a law per group, with intervals, and compare the groups.
 
@@ -55,6 +56,7 @@ def analyse(
         baseline: the group the others are compared with; None: the first by name.
         allow_mixed: split groups by data set (or by candidates per request) where the table mixes
             several, instead of refusing it; nothing is pooled or compared across.
+        all_runs: fit laws in compute to every run too, instead of to the frontier.
 
     Raises:
         ValueError: a missing column, an unknown law, parameter or baseline, a mixed table, or no
@@ -75,8 +77,15 @@ def analyse(
     budgets = shared_budgets(configurations(usability.runs, target))
     groups = {
         part.name: _group(
-            law, part.name, part.runs, budgets, dict(fixed or {}), options, bootstrap, level
-        )
+            law,
+            part.name,
+            part.runs,
+            None if all_runs or law.variables != ("compute",) else budgets,
+            dict(fixed or {}),
+            options,
+            bootstrap,
+            level,
+        )  # fmt: skip
         for part in parts
     }
     comparable = law.variables == ("compute",)
@@ -97,16 +106,17 @@ def _group(
     law: Law,
     name: str,
     runs: pd.DataFrame,
-    budgets: bool,
+    budgets: bool | None,
     fixed: dict[str, float],
     options: dict[str, Any],
     draws: int,
     level: float,
 ) -> Group:
+    """`budgets`: whether the frontier is chosen by budget; None fits all runs."""
     target = options["target"]
     table = configurations(runs, target)
     front: Frontier | None = None
-    if law.variables == ("compute",):
+    if budgets is not None:
         front = frontier(table, target=target, budgets=budgets)
         rows = front.points
         sample: Sample = FrontierSample(front)
@@ -120,7 +130,7 @@ def _group(
     def attempt(given: dict[str, float]) -> tuple[Fit | None, str]:
         try:
             found = fit(law, rows, fixed=given, **options)
-            if draws:
+            if draws and found.dof > 0:  # an exact fit leaves no scatter to resample
                 found = bootstrapped(found, sample, draws=draws, seed=draw_seed, level=level)
         except FitError as error:
             return None, str(error)

@@ -12,6 +12,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from scaling.analysis.figures import Figure, Skipped
+from scaling.analysis.figures import figures as all_figures
 from scaling.analysis.findings import Analysis
 from scaling.analysis.plots import svg
 from scaling.analysis.result import number
@@ -32,7 +33,7 @@ def write_report(
     runs: pd.DataFrame,
     analysis: Analysis,
     *,
-    figures: Sequence[Figure] = (),
+    figures: Sequence[Figure] | None = None,
     skipped: Sequence[Skipped] = (),
     title: str = "Scaling report",
     command: str = "",
@@ -44,7 +45,7 @@ def write_report(
         path: of the file; written aside and then renamed.
         runs: the whole run table, as it was given to `analyse`.
         analysis: of those runs.
-        figures: drawn into the page.
+        figures: drawn into the page; None: all that the analysis has something to show in.
         skipped: named with their reasons.
         title: the sweep's name, say.
         command: what makes the page again.
@@ -54,6 +55,8 @@ def write_report(
     Returns:
         `path`.
     """
+    if figures is None:
+        figures, skipped = all_figures(analysis)
     facts = dict(facts or {})
     floors = facts.pop(FLOOR_FACT, None)
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
@@ -74,8 +77,8 @@ def write_report(
         ],
         skipped=[f"Not drawn: {one.name.replace('_', ' ')} ({one.reason})." for one in skipped],
         fitted=_fitted(analysis),
-        fits=analysis.table(),
-        offsets=offsets,
+        fits=_unbroken(analysis.table()),
+        offsets=offsets and _unbroken(offsets),
         offsets_note=_OFFSETS_NOTE,
         counts=_counts(runs, analysis),
         excluded=_excluded(analysis),
@@ -166,6 +169,12 @@ def _offsets(analysis: Analysis, floors: Mapping[Any, Any]) -> Table | None:
         rows.append([group.name, value, f"[{number(low)}, {number(high)}]", *cells])
     reading = [f"floor reading {what}" for what in floors]
     return ["group", f"fitted offset {name}", "interval", "known floor", *reading], rows
+
+
+def _unbroken(table: Table) -> Table:
+    """Intervals keep to one line."""
+    head, rows = table
+    return head, [[cell.replace(", ", ",\u00a0") for cell in row] for row in rows]
 
 
 def _placed(floor: float, low: float, high: float) -> str:
