@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -16,11 +15,6 @@ import numpy.typing as npt
 Arrays = dict[str, npt.NDArray[Any]]
 
 _LIST = "arrays.json"
-
-
-def cache_folder() -> Path:
-    """Where generated data are kept: `CLIMBER_CACHE`, else `~/.cache/climber`."""
-    return Path(os.environ.get("CLIMBER_CACHE") or Path.home() / ".cache" / "climber")
 
 
 def cached_arrays(folder: Path, make: Callable[[], Mapping[str, npt.NDArray[Any]]]) -> Arrays:

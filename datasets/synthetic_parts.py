@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from scaling.batch import ItemAttribute, Schema
-from scaling.datasets.array_cache import cache_folder, cached_arrays
+from scaling.datasets.array_cache import cached_arrays
 from scaling.datasets.log import EventLog, RequestTable
+from scaling.datasets.store import cache_dir
 from scaling.datasets.world import (
     ACTION_LABELS,
     BEHAVIOURS,
@@ -105,7 +106,7 @@ def evaluation_part(config: SyntheticConfig, split: Literal["validation", "test"
 
 def part_folder(config: SyntheticConfig) -> Path:
     """Where the parts of a configuration are kept."""
-    return cache_folder() / "synthetic" / config.fingerprint()
+    return cache_dir() / "synthetic" / config.fingerprint()
 
 
 def _part(
