@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
+from scaling.analysis.diagnosis import falls
 from scaling.analysis.result import Fit, Interval, percentiles
 from scaling.units import format_si, plain
 
@@ -48,9 +49,9 @@ class Comparison:
         where = f"At {format_si(at.compute)} FLOPs, the largest compute both were measured at"
         if at.value is None:
             return f"{where}: {self.verdict}; {at.reason}."
-        low, high = (format_si(end) for end in at.interval)
+        low, high = (format_si(end, digits=3) for end in at.interval)
         needs = (
-            f"{self.baseline} needs {format_si(at.value)} times the compute of {self.candidate} for "
+            f"{self.baseline} needs {format_si(at.value, digits=3)} times the compute of {self.candidate} for "
             f"the same loss ({self.level:.0%} interval {low} to {high})"
         )
         end = {
@@ -119,10 +120,17 @@ def compare(
     if baseline.target != candidate.target:
         raise ValueError(f"targets differ: {baseline.target} and {candidate.target}")
     common = min(baseline.measured["compute"][1], candidate.measured["compute"][1])
+    # Inverting a law that may not fall gives any number; no interval of it can decide.
+    flat = [
+        name for name, fit in zip(names, (baseline, candidate)) if fit.dof and not falls(fit, level)
+    ]
     multipliers = tuple(_multiplier(baseline, candidate, c, level) for c in (common, *at))
     low, high = multipliers[0].interval
     verdict: Verdict = "not decided"
-    if low > 1.0:
+    if flat:
+        why = f"the loss of {' and of '.join(flat)} is not shown to fall with compute"
+        multipliers = tuple(replace(m, value=None, reason=why) for m in multipliers)
+    elif low > 1.0:
         verdict = "candidate cheaper"
     elif high < 1.0:
         verdict = "baseline cheaper"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from scaling.analysis.comparison import Comparison
@@ -115,6 +116,8 @@ def _cell(found: Fit, parameter: str, level: float) -> str:
     if parameter in found.fixed:
         return f"{value} (given)"
     low, high = found.interval(level)[parameter]
+    if np.isnan(low):
+        return value
     return f"{value} [{number(low)}, {number(high)}]"
 
 

@@ -127,6 +127,8 @@ def _refuse_hopeless(law: Law, logs: Array, values: Array, given: Mapping[str, f
     floor = given.get(law.offset or "")
     if floor is not None and floor >= values.max():
         raise FitError(f"{law.offset} is given as {floor:.4g}, which is above every loss")
+    if len(values) > 1 and np.ptp(values) < 1e-12 * values.max():
+        raise FitError(f"every row has the same loss, {values[0]:.6g}: there is nothing to explain")
     if len(values) < len(free):
         raise FitError(
             f"{len(values)} rows can't determine the {len(free)} free parameters "

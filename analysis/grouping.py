@@ -33,7 +33,6 @@ def grouped(runs: pd.DataFrame, *, by: str, allow_mixed: bool = False) -> list[P
         ValueError: the table mixes data sets or candidates per request; or `by` is no column.
     """
     if by in runs.columns:
-        runs = runs.sort_values(by, kind="stable", key=_sortable)
         names = runs[by].map(_name)
     elif by == "architecture":
         names = pd.Series(EVERYTHING, index=runs.index)
@@ -48,10 +47,12 @@ def grouped(runs: pd.DataFrame, *, by: str, allow_mixed: bool = False) -> list[P
             f"the table mixes {' and '.join(sorted(scopes.unique()))}: their losses can't be "
             "compared; select one, or allow mixed tables to see them side by side"
         )
+    order = pd.DataFrame({"name": _sortable(runs[by]) if by in runs else names, "scope": scopes})
+    order = order.sort_values(["name", "scope"], kind="stable")
     labels = names if scopes.nunique() <= 1 else names + " · " + scopes
     return [
         Part(str(label), str(scopes[rows.index[0]]), rows)
-        for label, rows in runs.groupby(labels, sort=False)
+        for label, rows in runs.loc[order.index].groupby(labels, sort=False)
     ]
 
 

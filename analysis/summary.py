@@ -75,17 +75,10 @@ def analyse(
         "starts": starts, "seed": seed,
     }  # fmt: skip
     budgets = shared_budgets(configurations(usability.runs, target))
+    front = None if all_runs or law.variables != ("compute",) else budgets
+    given = dict(fixed or {})
     groups = {
-        part.name: _group(
-            law,
-            part.name,
-            part.runs,
-            None if all_runs or law.variables != ("compute",) else budgets,
-            dict(fixed or {}),
-            options,
-            bootstrap,
-            level,
-        )  # fmt: skip
+        part.name: _group(law, part.name, part.runs, front, given, options, bootstrap, level)
         for part in parts
     }
     comparable = law.variables == ("compute",)
