@@ -5,7 +5,7 @@ lifetime history, each layer with temperatures of its own per scenario and head;
 through every stack, and its N_b vectors are fused by an attention layer over the blocks and an
 element-wise gate.
 
-Shapes: b requests, m candidates, N blocks, d width.
+Shapes: b requests, m candidates, N blocks, d width. The stacks are groups of one `Stack`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from scaling.compute import Floats, Flops
 from scaling.config import register
 from scaling.models.base import MODELS, Memory, ModelConfig, Ranker
 from scaling.models.head import Head
-from scaling.models.stack import FFN_FACTOR, Layer, Stack, StackMemory, StackShape
+from scaling.models.stack import FFN_FACTOR, Layer, Stack, StackMemory, StackShape, stacked
 from scaling.models.tokens import Tokens
 from scaling.models.transformer import check_sizes
 
@@ -122,7 +122,7 @@ class Fusion(nn.Module):
     def __init__(self, config: AstroConfig, schema: Schema) -> None:
         super().__init__()
         wide = config.blocks * config.width
-        self.layer = Layer(dataclasses.replace(config.shape(schema), depth=1))
+        self.layer = Layer(dataclasses.replace(config.shape(schema), depth=1), groups=1)
         self.log_temperature = nn.Parameter(
             torch.zeros(schema.num_scenarios, config.width // config.head_dim)
         )
@@ -133,16 +133,17 @@ class Fusion(nn.Module):
         nn.init.normal_(self.excite.weight, std=(wide // GATE_SQUEEZE) ** -0.5)
 
     def forward(self, blocks: Tensor, scenario: Tensor) -> Tensor:
-        """[b, m, N, d] as [b, m, N d]; `scenario` [b]."""
-        b, m, _, _ = blocks.shape
-        x = blocks.flatten(0, 1)
+        """[N, b, m, d] as [b, m, N d]; `scenario` [b]."""
+        n, b, m, d = blocks.shape
+        # Rows of the layer are the b m candidates; its sequence is the N blocks.
+        x = blocks.permute(1, 2, 0, 3).reshape(1, b * m, n, d)
         normed = self.layer.norm_attention(x)
         k, v = self.layer.keys_values(normed)
         q = self.layer.heads(self.layer.query(normed))
         scores = q @ k.transpose(-1, -2) / self.layer.head_dim**0.5
         temper = torch.exp(-self.log_temperature[scenario]).repeat_interleave(m, 0)
         weights = (scores * temper.to(scores.dtype)[..., None, None]).softmax(-1)
-        gathered = self.layer.finish(x, weights.to(v.dtype) @ v).reshape(b, m, -1)
+        gathered = self.layer.finish(x, weights.to(v.dtype) @ v).reshape(b, m, n * d)
         gate: Tensor = torch.sigmoid(self.excite(self.activation(self.squeeze(gathered))))
         return gathered * gate
 
@@ -168,23 +169,17 @@ class Astro(Ranker):
     def __init__(self, config: AstroConfig, schema: Schema) -> None:
         super().__init__()
         self.tokens = Tokens(schema, config.width)
-        self.stacks = nn.ModuleList(Stack(config.shape(schema)) for _ in config.strategies)
+        self.stack = Stack(config.shape(schema), groups=config.blocks)
         self.fusion = Fusion(config, schema)
         self.head = Head(schema, config.blocks * config.width, config.width)
 
     def encode(self, history: tuple[ViewBatch, ...], context: Context) -> Memory:
-        memories = []
-        for stack, view in zip(self.stacks, history, strict=True):
-            assert isinstance(stack, Stack)
-            memories.append(stack.encode(self.tokens.events(view), view, context.scenario).tree())
-        return Memory(tuple(memories))
+        view = stacked(history)
+        memory = self.stack.encode(self.tokens.events(view), view, context.scenario)
+        return Memory(memory.tree())
 
     def score(self, memory: Memory, candidates: Candidates, context: Context) -> Tensor:
         x = self.tokens.candidates(candidates, context)
-        vectors = []
-        for stack, tree in zip(self.stacks, memory.tree, strict=True):
-            assert isinstance(stack, Stack)
-            vectors.append(stack.score(x, StackMemory(*tree), context.scenario))
-        fused = self.fusion(torch.stack(vectors, 2), context.scenario)
-        logits: Tensor = self.head(fused)
+        blocks = self.stack.score(x, StackMemory(*memory.tree), context.scenario)
+        logits: Tensor = self.head(self.fusion(blocks, context.scenario))
         return logits

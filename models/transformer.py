@@ -15,7 +15,7 @@ from scaling.compute import Flops
 from scaling.config import register
 from scaling.models.base import MODELS, Memory, ModelConfig, Ranker
 from scaling.models.head import Head
-from scaling.models.stack import Stack, StackMemory, StackShape
+from scaling.models.stack import Stack, StackMemory, StackShape, stacked
 from scaling.models.tokens import Tokens
 
 
@@ -72,14 +72,14 @@ class Transformer(Ranker):
         self.head = Head(schema, config.width, config.width)
 
     def encode(self, history: tuple[ViewBatch, ...], context: Context) -> Memory:
-        (view,) = history
+        view = stacked(history)
         memory = self.stack.encode(self.tokens.events(view), view, context.scenario)
         return Memory(memory.tree())
 
     def score(self, memory: Memory, candidates: Candidates, context: Context) -> Tensor:
         x = self.tokens.candidates(candidates, context)
         x = self.stack.score(x, StackMemory(*memory.tree), context.scenario)
-        logits: Tensor = self.head(x)
+        logits: Tensor = self.head(x.squeeze(0))
         return logits
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from scaling.models.base import Ranker
+from scaling.models.grouped import GroupedLinear
 from scaling.trial import TrainingConfig
 
 
@@ -74,7 +75,9 @@ class Optimizers:
         rows = {id(table.weight) for table in tables}
         self.dense = [p for p in ranker.parameters() if id(p) not in rows]
         # Weight decay is for matrices that multiply; biases, norms and look-ups go without.
-        matrices = {id(m.weight) for m in ranker.modules() if isinstance(m, nn.Linear)}
+        matrices = {
+            id(m.weight) for m in ranker.modules() if isinstance(m, nn.Linear | GroupedLinear)
+        }
         groups: list[dict[str, Any]] = [
             {"params": [p for p in self.dense if id(p) in matrices]},
             {"params": [p for p in self.dense if id(p) not in matrices], "weight_decay": 0.0},

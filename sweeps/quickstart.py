@@ -15,7 +15,7 @@ RECIPE = Recipe(base_lr=3e-3, reference_width=32, embedding_lr=0.1, batch_size=1
 def quickstart(
     *,
     architectures: tuple[str, ...] = ("transformer", "astro"),
-    budgets: tuple[float, ...] = (4.5e9, 1.05e10, 2.5e10, 5.8e10, 1.45e11),
+    budgets: tuple[float, ...] = (4e9, 9.5e9, 2.3e10, 5.4e10, 1.28e11),
     depths: tuple[int, ...] = (1, 2),
     widths: tuple[int, ...] = (8, 16, 32),
     seq_lens: tuple[int, ...] = (64,),
