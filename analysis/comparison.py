@@ -179,21 +179,17 @@ def _extrapolation(baseline: Fit, candidate: Fit, compute: float, needed: float)
 def _delta_interval(
     baseline: Fit, candidate: Fit, compute: float, value: float, level: float
 ) -> Interval:
-    """Errors of both losses over the baseline's slope: d ln m = d ln L / (d ln L_b / d ln C)."""
-    if not np.isfinite(value):
-        return (0.0, np.inf)
-    there = value * compute
-    ends = baseline.predict({"compute": np.array([there / 1.01, there * 1.01])})
-    slope = float(np.log(ends[1] / ends[0])) / (2 * np.log(1.01))
+    """The baseline's inverse at the candidate's loss, more or less the error of both losses."""
+    there = min(value * compute, baseline.measured["compute"][1])
     error = np.hypot(
         candidate.log_error({"compute": compute})[0], baseline.log_error({"compute": there})[0]
     )
-    quantile = np.maximum(candidate.quantile(level), baseline.quantile(level))  # NaN stays
-    spread = quantile * error / abs(slope) if slope < 0 else np.nan
+    spread = np.maximum(candidate.quantile(level), baseline.quantile(level)) * error  # NaN stays
     if not np.isfinite(spread):
         return (0.0, np.inf)
-    factor = float(np.exp(min(spread, 700.0)))
-    return (value / factor, value * factor)
+    loss = candidate.predict({"compute": np.array([compute, compute])})
+    ends = baseline.law.inverse(loss * np.exp([spread, -spread]), baseline.params) / compute
+    return (float(ends[0]), float(ends[1]))
 
 
 def _difference(baseline: Fit, candidate: Fit, level: float) -> tuple[float, Interval] | None:

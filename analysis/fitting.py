@@ -55,7 +55,7 @@ def fit(
     loss = _loss(objective, huber_delta)
     logs, values = _rows(law, runs, target)
     free = np.array([name not in given for name in law.parameters])
-    _refuse_hopeless(law, logs, values, given)
+    _refuse_hopeless(law, logs, values, given, target)
 
     centre = law.centre(logs, given)
     x = logs - centre
@@ -120,15 +120,17 @@ def _rows(law: Law, runs: pd.DataFrame, target: str) -> tuple[Array, Array]:
     return np.log(values[:, :-1]), values[:, -1]
 
 
-def _refuse_hopeless(law: Law, logs: Array, values: Array, given: Mapping[str, float]) -> None:
+def _refuse_hopeless(
+    law: Law, logs: Array, values: Array, given: Mapping[str, float], target: str
+) -> None:
     free = [name for name in law.parameters if name not in given]
     if not free:
         raise FitError(f"every parameter of law {law.name!r} is given: nothing to fit")
     floor = given.get(law.offset or "")
     if floor is not None and floor >= values.max():
-        raise FitError(f"{law.offset} is given as {floor:.4g}, which is above every loss")
+        raise FitError(f"{law.offset} is given as {floor:.4g}, which is above every {target}")
     if len(values) > 1 and np.ptp(values) < 1e-12 * values.max():
-        raise FitError(f"every row has the same loss, {values[0]:.6g}: there is nothing to explain")
+        raise FitError(f"every row has {target} = {values[0]:.6g}: there is nothing to explain")
     if len(values) < len(free):
         raise FitError(
             f"{len(values)} rows can't determine the {len(free)} free parameters "

@@ -1,0 +1,170 @@
+"""What is drawn is in the data; what is drawn in files is readable XML and PNG."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from scaling.analysis import style
+from scaling.analysis.figures import Figure, Layer, figures, loss_vs_axis, loss_vs_compute
+from scaling.analysis.plots import draw, svg, write_plots
+from scaling.analysis.summary import analyse
+
+Simulate = Callable[..., pd.DataFrame]
+
+
+def layers(figure: object, kind: str, key: str = "astro") -> list[Layer]:
+    assert isinstance(figure, Figure)
+    return [la for p in figure.panels for la in p.layers if la.kind == kind and la.key == key]
+
+
+def test_loss_against_compute_shows_runs_frontier_curve_band_and_floor(runs: pd.DataFrame) -> None:
+    analysis = analyse(runs, bootstrap=100)
+    figure = loss_vs_compute(analysis)
+    astro = runs[runs["architecture"] == "astro"]
+    (seeds,) = layers(figure, "seeds")
+    assert sorted(seeds.y) == sorted(astro["loss"])
+    assert len(layers(figure, "configurations")[0].x) == 15
+    (front,) = layers(figure, "frontier")
+    group = analysis.groups["astro"]
+    assert group.frontier is not None
+    assert group.fit is not None
+    np.testing.assert_array_equal(front.y, group.frontier.points["loss"])
+    (curve,) = layers(figure, "curve")
+    np.testing.assert_allclose(curve.y, group.fit.predict({"compute": curve.x}))
+    assert curve.x[-1] == pytest.approx(front.x.max())
+    (beyond,) = layers(figure, "beyond")
+    assert beyond.x[0] == pytest.approx(front.x.max())
+    (band,) = layers(figure, "band")
+    assert band.upper is not None
+    assert (band.y < band.upper).all()
+    (floor,) = layers(figure, "floor", "")
+    assert floor.y.tolist() == [0.45]
+    assert isinstance(figure, Figure)
+    assert figure.x_label == "training compute (FLOPs)"
+    assert "alpha" in figure.labels[0]
+
+
+def test_a_floor_far_below_is_said_instead_of_drawn(runs: pd.DataFrame) -> None:
+    figure = loss_vs_compute(analyse(runs.assign(loss_floor=0.1), bootstrap=0))
+    assert layers(figure, "floor", "") == []
+    assert isinstance(figure, Figure)
+    assert any("known floor, 0.1, lies below the axis" in note for note in figure.notes)
+
+
+def test_valleys_have_a_line_per_budget_and_a_panel_per_group(simulate: Simulate) -> None:
+    analysis = analyse(simulate(lengths=(32, 64)), bootstrap=0)
+    for axis, values in (("params", 3), ("seq_len", 2)):
+        figure = loss_vs_axis(analysis, axis)
+        assert isinstance(figure, Figure)
+        assert [panel.title for panel in figure.panels] == ["astro", "transformer"]
+        assert len(figure.keys) == 5
+        for key in figure.keys:
+            lines = layers(figure, "line", key)
+            assert [len(line.x) for line in lines] == [values, values]
+            configurations = layers(figure, "configurations", key)[0]
+            for x, y in zip(lines[0].x, lines[0].y):  # the best of all configurations there
+                assert y == configurations.y[configurations.x == x].min()
+
+
+def test_figures_without_anything_to_show_are_named(runs: pd.DataFrame) -> None:
+    drawn, skipped = figures(analyse(runs, bootstrap=0))
+    assert [figure.name for figure in drawn] == ["loss_vs_compute", "loss_vs_params"]
+    assert [(one.name, one.reason) for one in skipped] == [
+        ("loss_vs_seq_len", "sequence length (events read): only one value, 64")
+    ]
+    _, skipped = figures(analyse(runs[["compute", "loss"]], bootstrap=0))
+    assert [one.name for one in skipped] == ["loss_vs_params", "loss_vs_seq_len"]
+    assert "not in the table" in skipped[0].reason
+    with pytest.raises(ValueError, match="valid: params, seq_len"):
+        loss_vs_axis(analyse(runs, bootstrap=0), "colour")
+
+
+def test_files_are_written_whole(runs: pd.DataFrame, tmp_path: Path) -> None:
+    drawn, _ = figures(analyse(runs, bootstrap=50))
+    paths = write_plots(tmp_path / "new", drawn)
+    assert sorted(path.name for path in paths) == [
+        "loss_vs_compute.png", "loss_vs_compute.svg", "loss_vs_params.png", "loss_vs_params.svg",
+    ]  # fmt: skip
+    assert sorted(paths) == sorted((tmp_path / "new").iterdir())  # nothing else is left behind
+    for path in paths:
+        if path.suffix == ".png":
+            assert path.read_bytes().startswith(b"\x89PNG")
+        else:
+            ET.parse(path)
+    again = write_plots(tmp_path / "again", drawn)
+    assert [path.read_bytes() for path in again] == [path.read_bytes() for path in paths]
+
+
+@pytest.mark.parametrize("law", ["power", "chinchilla"])
+@pytest.mark.parametrize("bootstrap", [0, 50])
+def test_every_law_can_be_drawn(runs: pd.DataFrame, law: str, bootstrap: int) -> None:
+    for figure in figures(analyse(runs, law=law, bootstrap=bootstrap))[0]:
+        ET.fromstring(svg(figure))
+        assert bool(layers(figure, "curve")) == (law == "power" and "compute" in figure.name)
+
+
+HOSTILE = ["<script>alert(1)</script>", "_hidden", "$x^$ & co", "a" * 200, "模型"]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_any_name_can_be_drawn(runs: pd.DataFrame, name: str) -> None:
+    renamed = runs.assign(architecture=runs["architecture"].replace("astro", name))
+    for figure in figures(analyse(renamed, bootstrap=0))[0]:
+        ET.fromstring(svg(figure))
+        assert name in [*figure.keys, *(panel.title for panel in figure.panels)]
+
+
+def test_nothing_leaves_the_picture_or_lies_on_top(simulate: Simulate) -> None:
+    truth = {name: (30.0 + i, 0.2) for i, name in enumerate(["astro", "din", "sasrec", "gru" * 9])}
+    runs = simulate(truth, lengths=(32, 64, 128))
+    for figure in figures(analyse(runs, bootstrap=50))[0]:
+        canvas = draw(figure)
+        renderer = canvas.canvas.get_renderer()  # type: ignore[attr-defined]
+        page = canvas.bbox
+        for part in canvas.subfigs:
+            boxes = [legend.get_window_extent(renderer) for legend in part.legends]
+            boxes += [text.get_window_extent(renderer) for text in part.texts]
+            boxes += [axes.get_tightbbox(renderer) for axes in part.axes if axes.get_visible()]
+            for i, box in enumerate(boxes):
+                assert page.x0 - 1 <= box.x0
+                assert box.x1 <= page.x1 + 1
+                assert page.y0 - 1 <= box.y0
+                assert box.y1 <= page.y1 + 1
+                for other in boxes[:i]:
+                    apart = (
+                        box.x1 <= other.x0 + 2 or other.x1 <= box.x0 + 2
+                        or box.y1 <= other.y0 + 2 or other.y1 <= box.y0 + 2
+                    )  # fmt: skip
+                    assert apart, figure.name
+        for axes in (axes for part in canvas.subfigs for axes in part.axes if axes.get_visible()):
+            labels = [t.get_window_extent(renderer) for t in axes.get_xticklabels() if t.get_text()]
+            assert len(labels) >= 3
+            assert all(a.x1 < b.x0 for a, b in zip(labels, labels[1:]))
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(1e12, 1.05e12), (1e12, 3e12), (3e11, 1e13), (1e9, 1e15), (1.0, 1e30)]
+)
+def test_log_ticks_are_few_distinct_and_inside(low: float, high: float) -> None:
+    labelled, rest = style.log_ticks(low, high)
+    assert 3 <= len(labelled) <= 10
+    assert all(low <= tick <= high for tick in labelled + rest)
+    assert len({style.power_label(tick) for tick in labelled}) == len(labelled)
+
+
+def test_labels_of_ticks() -> None:
+    assert [style.power_label(x) for x in (1e12, 3e12, 2.5e-3)] == ["10¹²", "3·10¹²", "2.5·10⁻³"]
+    assert [style.count_label(x) for x in (512, 2e4, 1.5e6)] == ["512", "20k", "1.5M"]
+
+
+def test_keys_differ_in_colour_and_in_marker() -> None:
+    keys = [f"k{i}" for i in range(6)]
+    assert len(set(style.colours(keys, ordered=False).values())) == 6
+    assert len(set(style.colours(keys, ordered=True).values())) == 6
+    assert len(set(style.markers(keys).values())) == 6

@@ -1,0 +1,107 @@
+"""What every law promises, for all that are registered."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from scaling.analysis.fitting import fit
+from scaling.analysis.law import LAWS, Law
+
+TRUTH: dict[str, dict[str, float]] = {
+    "power": {"A": 40.0, "alpha": 0.15},
+    "offset": {"E": 0.45, "A": 30.0, "alpha": 0.2},
+    "loglinear": {"A": 1.2, "B": 0.05},
+    "chinchilla": {"E": 1.8, "A": 480.0, "B": 2100.0, "alpha": 0.35, "beta": 0.37},
+}
+LAW_NAMES = LAWS.names()
+
+
+def truth_of(law: Law) -> dict[str, float]:
+    return TRUTH[law.name]
+
+
+def table_of(law: Law) -> pd.DataFrame:
+    """Runs on the law, with its variables spread over three decades, not tied to each other."""
+    rng = np.random.default_rng(1)
+    columns = {name: 10 ** rng.uniform(7, 10, size=30) for name in law.variables}
+    return pd.DataFrame(columns).assign(loss=law(columns, truth_of(law)))
+
+
+@pytest.fixture(params=LAW_NAMES)
+def law(request: pytest.FixtureRequest) -> Law:
+    found = LAWS.get(request.param)()
+    if found.name not in TRUTH:
+        pytest.fail(f"give law {found.name!r} an entry in TRUTH")
+    return found
+
+
+def test_knows_its_name_and_parameters(law: Law) -> None:
+    assert law.name in LAW_NAMES
+    assert set(truth_of(law)) == set(law.parameters)
+    assert set(law.exponents) | law.positive <= set(law.parameters)
+    assert all(name in law.formula for name in law.variables)
+
+
+def test_noise_free_runs_give_the_parameters_back(law: Law) -> None:
+    found = fit(law, table_of(law))
+    for name, value in truth_of(law).items():
+        assert found.params[name] == pytest.approx(value, rel=1e-6)
+    assert found.starts_at_optimum > 0.9
+    assert found.status == "ok"
+
+
+def test_coordinates_lead_back(law: Law) -> None:
+    centre = np.full(len(law.variables), 19.0)
+    raw = np.array([[truth_of(law)[name] for name in law.parameters]])
+    np.testing.assert_allclose(law.to_raw(law.to_working(raw, centre), centre), raw, rtol=1e-12)
+
+
+def test_evaluate_is_the_formula_with_its_gradient(law: Law) -> None:
+    table = table_of(law)
+    logs = np.log(table[list(law.variables)].to_numpy())
+    centre = law.centre(logs, {})
+    raw = np.array([truth_of(law)[name] for name in law.parameters])
+    theta = law.to_working(raw, centre)
+    value, gradient = law.evaluate((logs - centre)[None], theta[None])
+    np.testing.assert_allclose(np.exp(value[0]), table["loss"], rtol=1e-10)
+    for k in range(theta.size):
+        step = np.zeros_like(theta)
+        step[k] = 1e-6
+        up, _ = law.evaluate((logs - centre)[None], (theta + step)[None])
+        down, _ = law.evaluate((logs - centre)[None], (theta - step)[None])
+        np.testing.assert_allclose(gradient[0, :, k], (up - down)[0] / 2e-6, rtol=1e-5, atol=1e-9)
+
+
+def test_raw_gradient(law: Law) -> None:
+    centre = np.full(len(law.variables), 19.0)
+    raw = np.array([truth_of(law)[name] for name in law.parameters])
+    theta = law.to_working(raw, centre)
+    gradient = law.raw_gradient(theta, centre)
+    for k in range(theta.size):
+        step = np.zeros_like(theta)
+        step[k] = 1e-6
+        change = (law.to_raw(theta + step, centre) - law.to_raw(theta - step, centre)) / 2e-6
+        np.testing.assert_allclose(gradient[:, k], change, rtol=1e-6, atol=1e-6)
+
+
+def test_inverse_undoes_the_law(law: Law) -> None:
+    if len(law.variables) > 1:
+        with pytest.raises(NotImplementedError):
+            law.inverse(1.0, truth_of(law))
+        return
+    compute = np.logspace(9, 14, 6)
+    losses = law({"compute": compute}, truth_of(law))
+    np.testing.assert_allclose(law.inverse(losses, truth_of(law)), compute, rtol=1e-9)
+
+
+def test_a_loss_below_the_floor_is_never_reached() -> None:
+    law = LAWS.get("offset")()
+    assert np.isinf(law.inverse(0.44, TRUTH["offset"]))
+    assert np.isinf(law.inverse(0.5, {**TRUTH["offset"], "alpha": -0.1}))
+
+
+def test_unknown_law_names_the_valid_ones(curve: pd.DataFrame) -> None:
+    with pytest.raises(ValueError, match="chinchilla, loglinear, offset, power"):
+        fit("cubic", curve)
