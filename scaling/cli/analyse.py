@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -44,6 +44,15 @@ class Source:
 
         assert self.sweep is not None
         return title_of(self.sweep)
+
+    def facts(self) -> dict[str, object]:
+        """What the run table can't tell about a logged sweep's data."""
+        from scaling.cli.truth import floors_at_views
+
+        if self.sweep is None:
+            return {}
+        floors = floors_at_views(self.sweep, self.tracking_uri)
+        return {"loss_floor_at": floors} if floors else {}
 
     def table(self) -> pd.DataFrame:
         """The run table, failed runs included: the analysis lists what it leaves out."""
@@ -113,7 +122,7 @@ def fit(source: Source, options: dict[str, Any], json_file: Path | None) -> None
     from scaling.cli.output import closing
 
     found = analysed(source, options)
-    show(found)
+    show(found, source.facts())
     written = []
     if json_file is not None:
         from scaling.units import write_json
@@ -167,7 +176,7 @@ def study(title: str, folder: Path, tracking_uri: str | None) -> list[Path]:
     source = Source(title, None, (), tracking_uri)
     runs = source.table()
     found = _analyse(runs, {})
-    show(found)
+    show(found, source.facts())
     drawn, _ = figures(found)
     write_runs(runs, folder / "runs.csv")
     write_json(folder / "fit.json", found.to_dict())
@@ -188,8 +197,8 @@ def _analyse(runs: pd.DataFrame, options: dict[str, Any]) -> Analysis:
     return analyse(runs, **options)
 
 
-def show(found: Analysis) -> None:
-    """Parameters with intervals, warnings, and the verdicts in words."""
+def show(found: Analysis, facts: Mapping[str, object]) -> None:
+    """Parameters with intervals, warnings, the verdicts in words, and what is known besides."""
     from scaling.cli.output import print_table, warn
 
     columns, rows = found.table()
@@ -205,6 +214,10 @@ def show(found: Analysis) -> None:
         warn(f"{len(found.excluded)} runs are left out: {listed}")
     for comparison in found.comparisons:
         click.echo(comparison.sentence())
+    floors = facts.get("loss_floor_at", {})
+    assert isinstance(floors, dict)
+    for name, floor in floors.items():
+        click.echo(f"best loss that {name} can reach, from the known truth: {floor:.5f}")
 
 
 def write_page(output: Path, source: Source, runs: pd.DataFrame, found: Analysis) -> None:
@@ -217,6 +230,7 @@ def write_page(output: Path, source: Source, runs: pd.DataFrame, found: Analysis
         analysis=found,
         title=source.title(),
         command=f"climber report {source.words} -o {output.name}",
+        facts=source.facts(),
     )
 
 

@@ -1,0 +1,28 @@
+"""What is known about a sweep's data that its runs can't tell: the best loss its views allow."""
+
+from __future__ import annotations
+
+from scaling.cli.declared import title_of
+
+
+def floors_at_views(sweep: str, tracking_uri: str | None) -> dict[str, float]:
+    """Best attainable loss of each model family of a logged sweep, by what it reads.
+
+    Empty for logged data, whose truth nobody knows.
+    """
+    from scaling.sweeps.base import Sweep
+    from scaling.tracking_read import read_spec
+    from scaling.training import opened
+
+    trials = Sweep.from_dict(read_spec(title_of(sweep), tracking_uri=tracking_uri)).trials
+    floors: dict[str, float] = {}
+    for trial in trials:
+        views = trial.model.views()
+        read = " + ".join(f"{view.strategy} {view.length}" for view in views)
+        name = f"{trial.model.name} ({read})"
+        if name not in floors:
+            known = opened(trial.dataset).known_truth(views)
+            if "loss_floor_at" not in known:
+                return {}
+            floors[name] = known["loss_floor_at"]
+    return floors
