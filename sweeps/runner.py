@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import Any
 
 from scaling.results import TrialResult
@@ -60,21 +62,31 @@ def run_sweep(
     tell(state)
     parent, interrupted = None, False
     if plan.in_state("to do") or plan.in_state("reuse"):
-        state.message = "opening the store"
+        session: AbstractContextManager[None] = nullcontext()
+        if plan.in_state("to do"):
+            state.message = "starting Ray"
+            threads = max(planned.trial.training.threads for planned in plan.in_state("to do"))
+            session = ray_session(address, cpus=cpus, threads=threads)
         tell(state)
-        tracker = SweepTracker(sweep.title, tracking_uri=tracking_uri)
-        parent = tracker.parent_id
-        recorder = _Recorder(tracker, state, tell)
-        with tracker:
-            tracker.log_spec(sweep.to_dict())
-            try:
-                _reuse(plan, tracker)
-                _train(plan, recorder, address, cpus, make_run, gpus_per_trial)
-            except KeyboardInterrupt:
-                logger.warning("interrupted; finished trials are kept")
-            interrupted = bool(state.in_phase("waiting", "running"))
-            if interrupted:
-                tracker.ending = "KILLED"
+        try:
+            with _opened(session, sweep.title, tracking_uri) as tracker:
+                parent = tracker.parent_id
+                tracker.log_spec(sweep.to_dict())
+                state.message = ""
+                tell(state)
+                for planned in plan.in_state("reuse"):
+                    assert planned.run_id is not None
+                    tracker.reuse(planned.run_id)
+                trials = {planned.digest: planned.trial for planned in plan.order()}
+                if trials:
+                    recorder = _Recorder(tracker, state, tell)
+                    run_trials(trials, recorder, make_run=make_run, gpus_per_trial=gpus_per_trial)
+                interrupted = bool(state.in_phase("waiting", "running"))
+                tracker.ending = "KILLED" if interrupted else "FINISHED"
+        except KeyboardInterrupt:
+            interrupted = True
+        if interrupted:
+            logger.warning("interrupted; finished trials are kept")
     state.message = ""
     tell(state)
     return SweepOutcome(
@@ -93,29 +105,20 @@ def run_sweep(
     )
 
 
-def _reuse(plan: Plan, tracker: SweepTracker) -> None:
-    for planned in plan.in_state("reuse"):
-        assert planned.run_id is not None
-        tracker.reuse(planned.run_id)
-
-
-def _train(
-    plan: Plan,
-    recorder: _Recorder,
-    address: str | None,
-    cpus: int | None,
-    make_run: MakeRun,
-    gpus: float,
-) -> None:
-    trials = {planned.digest: planned.trial for planned in plan.order()}
-    if not trials:
-        return
-    recorder.say("starting Ray")
-    threads = max(trial.training.threads for trial in trials.values())
-    with ray_session(address, cpus=cpus, threads=threads):
-        recorder.say("")
-        run_trials(trials, recorder, make_run=make_run, gpus_per_trial=gpus)
-        recorder.say("stopping Ray")
+@contextmanager
+def _opened(
+    session: AbstractContextManager[None], title: str, tracking_uri: str | None
+) -> Iterator[SweepTracker]:
+    """Ray's session and the sweep's record, opened at the same time: a new store takes 2 s, and so
+    does Ray, which mostly waits."""
+    with ThreadPoolExecutor(1) as pool, ExitStack() as stack:
+        opening = pool.submit(SweepTracker, title, tracking_uri=tracking_uri)
+        try:
+            stack.enter_context(session)
+        finally:
+            # Entered even if Ray fails: the record is closed as failed, not left open.
+            tracker = stack.enter_context(opening.result())
+        yield tracker
 
 
 class _Recorder:
@@ -123,10 +126,6 @@ class _Recorder:
 
     def __init__(self, tracker: SweepTracker, state: SweepState, tell: OnProgress) -> None:
         self._tracker, self._state, self._tell = tracker, state, tell
-
-    def say(self, message: str) -> None:
-        self._state.message = message
-        self._tell(self._state)
 
     def begin(self, digest: str) -> None:
         self._state.begin(digest)

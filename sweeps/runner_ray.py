@@ -116,6 +116,7 @@ def run_trials(
         return tune.PlacementGroupFactory([_bundle(json.loads(config[TRIAL]), gpus_per_trial)])
 
     trainable = type("SweepTrial", (base,), {"default_resource_request": classmethod(resources)})
+    broken: list[Exception] = []
     storage = tempfile.mkdtemp(prefix="climber-sweep-")
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     try:
@@ -125,35 +126,42 @@ def run_trials(
                 name="sweep",
                 config={TRIAL: tune.grid_search(list(texts))},
                 storage_path=storage,
-                callbacks=[_callback(texts, listener)],
+                callbacks=[_callback(texts, listener, broken)],
                 reuse_actors=True,
                 raise_on_failed_trial=False,
                 trial_name_creator=lambda trial: trial.trial_id,
                 trial_dirname_creator=lambda trial: trial.trial_id,
                 verbose=0,
             )
+    except Exception:
+        # Tune wraps what a listener raises in the text of a traceback.
+        if broken:
+            raise broken[0] from None
+        raise
     finally:
         shutil.rmtree(storage, ignore_errors=True)
 
 
-def _callback(texts: Mapping[str, str], listener: Listener) -> Any:
-    """Tells the listener what Tune tells its callbacks."""
+def _callback(texts: Mapping[str, str], listener: Listener, broken: list[Exception]) -> Any:
+    """Tells the listener what Tune tells its callbacks; an error of the listener ends the run."""
     from ray import tune
 
     class Messenger(tune.Callback):  # type: ignore[misc]
         def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
-            listener.begin(texts[trial.config[TRIAL]])
+            with _kept(broken):
+                listener.begin(texts[trial.config[TRIAL]])
 
         def on_trial_result(
             self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any
         ) -> None:
             digest = texts[trial.config[TRIAL]]
             outcome = result.pop(OUTCOME, None)
-            if outcome is None:
-                listener.progress(digest, result)
-            else:
-                started, ended = pickle.loads(outcome)
-                listener.end(digest, ended, started)
+            with _kept(broken):
+                if outcome is None:
+                    listener.progress(digest, result)
+                else:
+                    started, ended = pickle.loads(outcome)
+                    listener.end(digest, ended, started)
 
         def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
             # The process itself was lost (killed, out of memory): the trial could not tell.
@@ -162,6 +170,15 @@ def _callback(texts: Mapping[str, str], listener: Listener) -> Any:
             )
 
     return Messenger()
+
+
+@contextlib.contextmanager
+def _kept(broken: list[Exception]) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        broken.append(error)
+        raise
 
 
 def _last_words(trial: Any) -> str:

@@ -21,6 +21,7 @@ from scaling.sweeps.plan import make_plan
 from scaling.sweeps.sources import load_sweep
 from scaling.sweeps.state import SweepState
 from scaling.tracking_read import read_evaluations, read_runs, read_spec, read_trial
+from scaling.tracking_store import StoreError
 from scaling.trial import TrialConfig
 
 Launch = Callable[..., Any]
@@ -153,6 +154,25 @@ def test_a_trial_no_machine_has_room_for(tiny: Any, launch: Launch) -> None:
     ]
     with pytest.raises(ValueError, match=r"4096 CPU.*fewer threads"):
         launch(dataclasses.replace(sweep, trials=tuple(greedy)))
+
+
+def test_a_store_that_breaks_ends_the_sweep_and_keeps_what_is_finished(
+    tiny: Any, launch: Launch, store: str, tmp_path: Path
+) -> None:
+    files = tmp_path / "mlartifacts" / "bags"
+
+    def spoil(state: SweepState) -> None:
+        if len(state.in_phase("finished")) == 2 and files.is_dir():
+            files.rename(tmp_path / "moved")
+            files.write_text("no folder any more")
+
+    with pytest.raises(StoreError, match=r"mlflow\.db: .*Not a directory.*Cure"):
+        launch(tiny.bags(), make_run=tiny.InstantRun, on_progress=spoil)
+    table = read_runs("bags", tracking_uri=store, everything=True)
+    assert list(table["status"]) == ["finished"] * 2
+    files.unlink()
+    (tmp_path / "moved").rename(files)
+    assert launch(tiny.bags(), make_run=tiny.InstantRun).done == 2
 
 
 def test_a_spec_file_runs_as_it_is(tiny: Any, launch: Launch, tmp_path: Path) -> None:
