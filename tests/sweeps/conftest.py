@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sqlite3
 import warnings
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from scaling.sweeps.sources import load_file
+from scaling.sweeps.state import SweepState
 
 TINY = Path(__file__).with_name("tiny.py")
 
@@ -61,12 +63,37 @@ def ray_running() -> Iterator[None]:
             yield
 
 
-@pytest.fixture
-def launch(ray_running: None, store: str) -> Callable[..., Any]:
-    """`run_sweep` on the fresh store."""
+@pytest.fixture(scope="session")
+def bags_once(
+    tiny: Any, ray_running: None, migrated: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Any, list[SweepState]]:
+    """The sweep `bags`, trained once for all tests: the store, the outcome, the states told."""
     from scaling.sweeps.runner import run_sweep
 
-    def run(sweep: Any, **options: Any) -> Any:
-        return run_sweep(sweep, **({"tracking_uri": store} | options))
+    path = tmp_path_factory.mktemp("bags") / "mlflow.db"
+    copy_store(migrated, path)
+    states: list[SweepState] = []
+    outcome = run_sweep(
+        tiny.bags(),
+        tracking_uri=f"sqlite:///{path}",
+        on_progress=lambda state: states.append(copy.deepcopy(state)),
+    )
+    return path, outcome, states
+
+
+@pytest.fixture
+def bags_done(bags_once: tuple[Path, Any, list[SweepState]], tmp_path: Path) -> str:
+    """The URI of a store in which the sweep `bags` is finished."""
+    copy_store(bags_once[0], tmp_path / "mlflow.db")
+    return f"sqlite:///{tmp_path}/mlflow.db"
+
+
+@pytest.fixture
+def launch(tiny: Any, ray_running: None) -> Callable[..., Any]:
+    """`run_sweep` without training, on a store."""
+    from scaling.sweeps.runner import run_sweep
+
+    def run(sweep: Any, store: str, **options: Any) -> Any:
+        return run_sweep(sweep, **({"tracking_uri": store, "make_run": tiny.InstantRun} | options))
 
     return run
