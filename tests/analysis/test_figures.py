@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -145,7 +146,7 @@ def test_nothing_leaves_the_picture_or_lies_on_top(simulate: Simulate) -> None:
         for axes in (axes for part in canvas.subfigs for axes in part.axes if axes.get_visible()):
             labels = [t.get_window_extent(renderer) for t in axes.get_xticklabels() if t.get_text()]
             assert len(labels) >= 3
-            assert all(a.x1 < b.x0 for a, b in zip(labels, labels[1:]))
+            assert all(a.x1 < b.x0 for a, b in pairwise(labels))
 
 
 @pytest.mark.parametrize(

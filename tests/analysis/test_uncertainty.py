@@ -136,3 +136,16 @@ def test_intervals_cover(simulate: Simulate, sizes: int, noise: float) -> None:
 def test_intervals_cover_in_many_simulations(simulate: Simulate, sizes: int, noise: float) -> None:
     shares = covered(simulate, 400, sizes=sizes, noise=noise)
     assert min(shares.values()) >= 0.87, shares  # 0.90 less two Monte-Carlo standard errors
+
+
+def test_only_contenders_of_a_budget_are_drawn(simulate: Simulate) -> None:
+    found, front = fitted(simulate(ONE, valley=0.05))
+    sample = FrontierSample(front)
+    best = set(front.points["configuration"])
+    names = front.configurations["configuration"]
+    assert len(np.unique(sample.strata(1e-4))) == 15  # nobody comes near the best
+    assert len(np.unique(sample.strata(1.0))) == 5  # everybody does
+    drawn = bootstrapped(found, sample, draws=100)
+    assert drawn.draws is not None
+    assert np.ptp(drawn.draws["alpha"]) > 0  # the scatter about the law is there all the same
+    assert best <= set(names)
