@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -62,6 +63,8 @@ class TrialRun:
         self._counts = dict.fromkeys(
             ("compute", "compute_causal", "compute_nominal", "examples", "requests", "events"), 0.0
         )
+        self._candidates: list[npt.NDArray[np.int64]] = []
+        """Numbers of candidates of the batches since the last point of the curve."""
         self._steps = 0
         self._lr = 0.0
         self._window = _Window(training.device)
@@ -115,16 +118,23 @@ class TrialRun:
         model, schema = self.trial.model, self._dataset.schema
         lengths, candidates = batch.lengths(), batch.num_candidates()
         flops = model.flops(schema, lengths, candidates)
-        full = np.broadcast_to(self._full, lengths.shape)
-        nominal = model.flops(schema, full, candidates)
         self._counts["compute"] += TRAINING_FACTOR * float(flops.total.sum())
         self._counts["compute_causal"] += TRAINING_FACTOR * float(flops.total_causal.sum())
-        self._counts["compute_nominal"] += TRAINING_FACTOR * float(nominal.total.sum())
+        self._candidates.append(candidates)
         self._counts["examples"] += int(candidates.sum())
         self._counts["requests"] += len(batch)
         self._counts["events"] += int(batch.distinct_events.sum())
 
+    def _count_nominal(self) -> None:
+        """FLOPs at full lengths of the batches since the last call: all at once costs least."""
+        candidates = np.concatenate(self._candidates)
+        full = np.broadcast_to(self._full, (len(candidates), self._full.shape[1]))
+        nominal = self.trial.model.flops(self._dataset.schema, full, candidates)
+        self._counts["compute_nominal"] += TRAINING_FACTOR * float(nominal.total.sum())
+        self._candidates.clear()
+
     def _close_point(self, elapsed: float) -> None:
+        self._count_nominal()
         loss = self._window.close()
         examples = int(self._counts["examples"])
         self._curve.append(

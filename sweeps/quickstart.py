@@ -15,9 +15,9 @@ RECIPE = Recipe(base_lr=3e-3, reference_width=32, embedding_lr=0.1, batch_size=1
 def quickstart(
     *,
     architectures: tuple[str, ...] = ("transformer", "astro"),
-    budgets: tuple[float, ...] = (4e9, 9.5e9, 2.3e10, 5.4e10, 1.28e11),
+    budgets: tuple[float, ...] = (4.2e9, 1e10, 2.4e10, 5.7e10, 1.35e11),
     depths: tuple[int, ...] = (1, 2),
-    widths: tuple[int, ...] = (8, 16, 32),
+    widths: tuple[int, ...] = (8, 16, 32, 48),
     seq_lens: tuple[int, ...] = (64,),
     blocks: tuple[int, ...] = (2,),
     sizes_per_budget: int = 3,
@@ -39,7 +39,7 @@ def quickstart(
     return isoflop(
         "quickstart",
         ladders=ladders,
-        dataset=SyntheticConfig(),
+        dataset=SyntheticConfig(validation_requests=1000, test_requests=3000),
         budgets=budgets,
         sizes_per_budget=sizes_per_budget,
         seeds=seeds,
