@@ -15,7 +15,7 @@ RECIPE = Recipe(base_lr=3e-3, reference_width=32, embedding_lr=0.1, batch_size=1
 def quickstart(
     *,
     architectures: tuple[str, ...] = ("transformer", "astro"),
-    budgets: tuple[float, ...] = (4.2e9, 1e10, 2.4e10, 5.7e10, 1.35e11),
+    budgets: tuple[float, ...] = (4.2e9, 1.03e10, 2.4e10, 5.7e10, 1.35e11),
     depths: tuple[int, ...] = (1, 2),
     widths: tuple[int, ...] = (8, 16, 32, 48),
     seq_lens: tuple[int, ...] = (64,),
