@@ -11,29 +11,31 @@ import numpy as np
 
 from scaling.trial import TrialConfig
 
-# Training FLOP/s of one thread at fp32 by width, all of a step included, measured with the
-# embedded models on 2 cores of a recent EPYC.
-_CPU_WIDTHS = (16, 32, 64, 128, 256, 512)
-_CPU_RATES = (4e9, 9e9, 1.8e10, 3.2e10, 5e10, 6.5e10)
+# One thread, fp32, measured with the embedded models on 2 busy cores of a recent EPYC: a step takes
+# a fixed time per layer for its many small operations, and its FLOPs at a rate that the width decides.
+_STEP_SECONDS = 0.003
+_LAYER_SECONDS = 0.004
+_WIDTHS = (16, 32, 64, 128, 256, 512)
+_RATES = (1.5e10, 2e10, 2.6e10, 3.5e10, 5e10, 6.5e10)
 
-_BF16_GAIN = {16: 0.8, 32: 0.8, 64: 1.0, 128: 1.4, 256: 1.8, 512: 1.8}
-_CUDA_GAIN = 100.0
-"""A recent data-centre GPU against one core, once its batches are large enough."""
+_BF16_WIDTHS, _BF16_GAINS = (32, 64, 128, 256), (0.8, 1.0, 1.4, 1.8)
+_CUDA_GAIN = 300.0
+"""The rate of a recent data-centre GPU over one core's; its steps take the same fixed time."""
 
-_EVALUATION_FACTOR = 1.5
-"""Forward passes without gradients run faster, per FLOP, than training."""
+_EVALUATION_FACTOR = 0.8
+"""Speed of evaluation over training, per FLOP: its large batches leave the caches."""
 
 OVERHEAD_SECONDS = 0.15
 """A trial without any training: start, first batch, record."""
 
-_PROCESS_BYTES = 450e6
+_PROCESS_BYTES = 580e6
 _NUMBERS_PER_TOKEN = 24
 """Activations kept for the backward pass, in widths per token and layer."""
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Measured over assumed speed, by (architecture, device, precision)."""
+    """Measured over assumed training time, by (architecture, device, precision)."""
 
     ratios: Mapping[tuple[str, str, str], float]
 
@@ -42,27 +44,41 @@ class Speed:
         """The median ratio over finished runs (rows of the run table)."""
         found: dict[tuple[str, str, str], list[float]] = {}
         for row in rows:
-            if row.get("train_seconds") and row.get("compute"):
+            if row.get("train_seconds") and row.get("compute") and row.get("steps"):
                 key = (row["architecture"], row["device"], row["precision"])
-                assumed = _assumed(row["width"], row["device"], row["precision"], row["threads"])
-                measured = row["compute"] / row["train_seconds"]
-                found.setdefault(key, []).append(measured / assumed)
+                assumed = _assumed(
+                    compute=row["compute"],
+                    steps=row["steps"],
+                    width=row["width"],
+                    layers=_layers(row["depth"], row["blocks"]),
+                    device=row["device"],
+                    precision=row["precision"],
+                    threads=row["threads"],
+                )
+                found.setdefault(key, []).append(row["train_seconds"] / assumed)
         return Speed({key: statistics.median(values) for key, values in found.items()})
 
-    def rate(self, trial: TrialConfig) -> float:
-        """Training FLOP/s expected of a trial."""
-        training = trial.training
+    def seconds(self, trial: TrialConfig, steps: float, evaluation_flops: float) -> float:
+        """Time of a trial: training, a pass over validation and test, and what it costs at all."""
+        training, model = trial.training, trial.model
         place = (training.device, training.precision)
         alike = [ratio for key, ratio in self.ratios.items() if key[1:] == place]
         middle = statistics.median(alike) if alike else 1.0
-        ratio = self.ratios.get((trial.model.name, *place), middle)
-        return ratio * _assumed(trial.model.width, *place, training.threads)
+        ratio = self.ratios.get((model.name, *place), middle)
 
+        def assumed(compute: float, steps: float) -> float:
+            return _assumed(
+                compute=compute,
+                steps=steps,
+                width=model.width,
+                layers=_layers(model.depth, model.blocks),
+                device=training.device,
+                precision=training.precision,
+                threads=training.threads,
+            )
 
-def seconds(trial: TrialConfig, rate: float, evaluation_flops: float) -> float:
-    """Time of a trial: its budget, one pass over validation and test, and what it costs at all."""
-    evaluation = evaluation_flops / (rate * _EVALUATION_FACTOR)
-    return OVERHEAD_SECONDS + trial.budget / rate + evaluation
+        evaluation = assumed(evaluation_flops / _EVALUATION_FACTOR, 0)
+        return OVERHEAD_SECONDS + ratio * (assumed(trial.budget, steps) + evaluation)
 
 
 def memory_bytes(trial: TrialConfig, params: int, embedding: int, candidates: float) -> float:
@@ -74,8 +90,24 @@ def memory_bytes(trial: TrialConfig, params: int, embedding: int, candidates: fl
     return base + 16.0 * params + 4.0 * embedding + activations
 
 
-def _assumed(width: float, device: str, precision: str, threads: float) -> float:
-    rate = float(np.exp(np.interp(np.log(width), np.log(_CPU_WIDTHS), np.log(_CPU_RATES))))
+def _layers(depth: float, blocks: float) -> float:
+    """Layers as the fixed time counts them: parallel blocks share part of it."""
+    return depth * (1 + blocks) / 2
+
+
+def _assumed(
+    *,
+    compute: float,
+    steps: float,
+    width: float,
+    layers: float,
+    device: str,
+    precision: str,
+    threads: float,
+) -> float:
+    """Seconds that the constants above give."""
+    rate = float(np.exp(np.interp(np.log(width), np.log(_WIDTHS), np.log(_RATES))))
     if precision == "bf16":
-        rate *= float(np.interp(width, list(_BF16_GAIN), list(_BF16_GAIN.values())))
-    return rate * (_CUDA_GAIN if device.startswith("cuda") else float(threads))
+        rate *= float(np.interp(width, _BF16_WIDTHS, _BF16_GAINS))
+    rate *= _CUDA_GAIN if device.startswith("cuda") else threads
+    return steps * (_STEP_SECONDS + _LAYER_SECONDS * layers) + compute / rate

@@ -162,7 +162,7 @@ class _Counter:
             "flops_per_request": flops,
             "steps": steps,
             "epochs": epochs,
-            "seconds": cost.seconds(trial, speed.rate(trial), evaluated * flops),
+            "seconds": speed.seconds(trial, steps, evaluated * flops),
             "memory_bytes": cost.memory_bytes(trial, params, embedding, sample.mean_candidates),
             "warnings": _warnings(steps, epochs),
         }

@@ -16,7 +16,7 @@ from scaling.datasets.synthetic import SyntheticConfig
 from scaling.models.transformer import TransformerConfig
 from scaling.sweeps import cost
 from scaling.sweeps.design import grid, variants
-from scaling.sweeps.plan import Plan, make_plan
+from scaling.sweeps.plan import Plan, PlannedTrial, make_plan
 from scaling.sweeps.plan_table import COLUMNS, format_seconds, plan_rows, plan_table, summary
 from scaling.sweeps.recipe import Recipe
 from scaling.training import TrialRun
@@ -112,17 +112,26 @@ def test_two_hundred_trials_are_planned_at_once(store: str) -> None:
 
 
 def test_finished_runs_correct_the_forecast(store: str) -> None:
-    (trial,) = (planned.trial for planned in plan_of(store).trials)
-    assumed = cost.Speed({}).rate(trial)
+    first, second = plan_of(store, budgets=(1e9, 4e9)).trials
+    plain = cost.Speed({})
+    assumed = plain.seconds(first.trial, first.steps, 0.0) - cost.OVERHEAD_SECONDS
     row = {
-        "architecture": "transformer", "device": "cpu", "precision": "fp32", "width": 64,
-        "threads": 1, "compute": 1e10,
+        "architecture": "transformer", "device": "cpu", "precision": "fp32", "threads": 1,
+        "width": 16, "depth": 1, "blocks": 1, "compute": 1e9, "steps": first.steps,
     }  # fmt: skip
-    wide = dataclasses.replace(trial, model=trial.model.scaled(width=64))
-    rows = [{**row, "train_seconds": seconds} for seconds in (1.0, 2.0, 50.0)]
+    rows = [{**row, "train_seconds": factor * assumed} for factor in (2.0, 3.0, 50.0)]
     speed = cost.Speed.of([*rows, {**row, "train_seconds": None}])
-    assert speed.rate(wide) == pytest.approx(5e9), "the median"
-    assert speed.rate(trial) / assumed == pytest.approx(5e9 / cost.Speed({}).rate(wide))
+
+    def training(speed: cost.Speed, planned: PlannedTrial) -> float:
+        return speed.seconds(planned.trial, planned.steps, 0.0) - cost.OVERHEAD_SECONDS
+
+    for planned in (first, second):
+        assert training(speed, planned) == pytest.approx(3 * training(plain, planned)), "the median"
+    faster = dataclasses.replace(
+        first.trial, training=dataclasses.replace(first.trial.training, precision="bf16")
+    )
+    of_fp32 = speed.seconds(faster, first.steps, 0.0)
+    assert of_fp32 == plain.seconds(faster, first.steps, 0.0), "another precision, another speed"
 
 
 def test_rows_and_table(store: str) -> None:
