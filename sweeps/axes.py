@@ -8,17 +8,17 @@ from scaling.sweeps.design import grid
 from scaling.sweeps.families import family
 from scaling.sweeps.recipe import Recipe
 
-RECIPE = Recipe(base_lr=3e-3, reference_width=64, embedding_lr=0.05, batch_size=4)
+RECIPE = Recipe(base_lr=3e-3, reference_width=32, embedding_lr=0.1, batch_size=16)
 
 
 @SWEEPS.register("axes")
 def axes(
     *,
     architectures: tuple[str, ...] = ("transformer", "astro"),
-    budgets: tuple[float, ...] = (1.5e10, 5e10, 1.5e11),
-    depths: tuple[int, ...] = (1, 2, 4),
-    widths: tuple[int, ...] = (16, 32, 64),
-    seq_lens: tuple[int, ...] = (32, 64, 128),
+    budgets: tuple[float, ...] = (6e9, 1.8e10, 5.4e10),
+    depths: tuple[int, ...] = (1, 2),
+    widths: tuple[int, ...] = (16, 32),
+    seq_lens: tuple[int, ...] = (32, 128),
     blocks: tuple[int, ...] = (1, 2, 4),
     seeds: tuple[int, ...] = (0,),
 ) -> Sweep:

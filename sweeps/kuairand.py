@@ -4,34 +4,33 @@ from __future__ import annotations
 
 from scaling.datasets.kuairand import KuaiRandConfig
 from scaling.sweeps.base import SWEEPS, Sweep
-from scaling.sweeps.design import grid
+from scaling.sweeps.design import isoflop
 from scaling.sweeps.families import family
 from scaling.sweeps.recipe import Recipe
 
-RECIPE = Recipe(base_lr=3e-3, reference_width=64, embedding_lr=0.05, batch_size=128)
+RECIPE = Recipe(base_lr=3e-3, reference_width=32, embedding_lr=0.1, batch_size=32)
 
 
 @SWEEPS.register("kuairand")
 def kuairand(
     *,
     architectures: tuple[str, ...] = ("transformer", "astro"),
-    budgets: tuple[float, ...] = (1e10, 6e10, 3.5e11),
+    budgets: tuple[float, ...] = (8e9, 4.5e10, 2.56e11),
     depths: tuple[int, ...] = (2,),
-    widths: tuple[int, ...] = (16, 32),
+    widths: tuple[int, ...] = (16, 32, 64),
     seq_lens: tuple[int, ...] = (64,),
     blocks: tuple[int, ...] = (2,),
+    sizes_per_budget: int = 2,
     seeds: tuple[int, ...] = (0, 1, 2),
     path: str = "",
     history: str = "",
 ) -> Sweep:
-    """Two widths per architecture at three budgets over 1.5 decades.
+    """Three budgets over 1.5 decades, two widths each, wider ones at the largest.
 
     `path` and `history` are those of the data set (`KuaiRandConfig`).
     """
-    models = [
-        model
-        for name in architectures
-        for model in family(
+    ladders = [
+        family(
             name,
             strategies=("recent", "long_view"),
             depths=depths,
@@ -39,12 +38,14 @@ def kuairand(
             seq_lens=seq_lens,
             blocks=blocks,
         )
+        for name in architectures
     ]
-    return grid(
+    return isoflop(
         "kuairand",
-        models=models,
+        ladders=ladders,
         dataset=KuaiRandConfig(path=path, history=history),
         budgets=budgets,
+        sizes_per_budget=sizes_per_budget,
         seeds=seeds,
         recipe=RECIPE,
     )

@@ -9,17 +9,17 @@ from scaling.sweeps.design import grid
 from scaling.sweeps.families import family
 from scaling.sweeps.recipe import Recipe
 
-RECIPE = Recipe(base_lr=3e-3, reference_width=64, embedding_lr=0.05, batch_size=32)
+RECIPE = Recipe(base_lr=4e-3, reference_width=32, embedding_lr=0.1, batch_size=32)
 
 
 @SWEEPS.register("movielens")
 def movielens(
     *,
     architectures: tuple[str, ...] = ("transformer", "astro"),
-    budgets: tuple[float, ...] = (4e10, 2e11, 1.3e12),
+    budgets: tuple[float, ...] = (4e10, 2.2e11, 1.28e12),
     depths: tuple[int, ...] = (2,),
     widths: tuple[int, ...] = (16, 32),
-    seq_lens: tuple[int, ...] = (64,),
+    seq_lens: tuple[int, ...] = (128,),
     blocks: tuple[int, ...] = (2,),
     seeds: tuple[int, ...] = (0,),
     split: SplitRule = "per_user",
