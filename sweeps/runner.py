@@ -12,7 +12,8 @@ from typing import Any
 from scaling.results import TrialResult
 from scaling.sweeps.base import Sweep
 from scaling.sweeps.plan import Plan, make_plan
-from scaling.sweeps.runner_ray import ray_session, run_trials
+from scaling.sweeps.runner_ray import run_trials
+from scaling.sweeps.runner_session import ray_session
 from scaling.sweeps.runner_trainable import MakeRun
 from scaling.sweeps.state import SweepOutcome, SweepState
 from scaling.tracking import SweepTracker

@@ -1,4 +1,4 @@
-"""Ray as a sweep needs it: started quietly, used by a class Trainable, shut down."""
+"""Trials through Ray Tune: the longest first, processes reused, news told to a listener."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import contextlib
 import importlib.util
 import json
 import logging
-import os
 import pickle
 import shutil
 import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,23 +21,6 @@ from scaling.results import TrialResult
 from scaling.sweeps.runner_trainable import OUTCOME, TRIAL, MakeRun, failure, trainable_class
 from scaling.trial import TrialConfig
 
-logger = logging.getLogger(__name__)
-
-_ENVIRONMENT = {
-    # No CSV, JSON and TensorBoard files of Tune's own: MLflow is the record.
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    # A trial reads the data set's files by the paths of the driver.
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    # The folder is thrown away at the end: no snapshot of the experiment in it but the last.
-    "TUNE_GLOBAL_CHECKPOINT_S": "86400",
-    # Placement groups are asked for ahead; the default of 200 slows the first trials.
-    "TUNE_MAX_PENDING_TRIALS_PG": "16",
-    # The older reporter is silent at verbose=0; the newer one prints a table all the same.
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-}
-_OBJECT_STORE_BYTES = 256 * 2**20
-
 
 class Listener(Protocol):
     """What the driver does with the news from the workers."""
@@ -46,49 +28,6 @@ class Listener(Protocol):
     def begin(self, digest: str) -> None: ...
     def progress(self, digest: str, report: Mapping[str, Any]) -> None: ...
     def end(self, digest: str, result: TrialResult, started: float | None) -> None: ...
-
-
-@contextlib.contextmanager
-def ray_session(
-    address: str | None = None, *, cpus: int | None = None, threads: int = 1
-) -> Iterator[None]:
-    """Ray, running; a session that the caller already has is used and left alone.
-
-    Args:
-        address: a cluster; None starts one on this machine. (Never looked up: a stale file in
-            /tmp/ray makes a bare `ray.init` fail.)
-        cpus: cores that a session on this machine may use; None for all.
-        threads: what OMP_NUM_THREADS is set to for the workers of a local session.
-
-    Raises:
-        ValueError: the cluster can't be reached.
-    """
-    # Read when Ray is imported. A user who set it otherwise is left alone.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    import ray
-
-    if ray.is_initialized():
-        with _environment(_ENVIRONMENT):
-            yield
-        return
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-    own = {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES}
-    with _environment({**_ENVIRONMENT, "OMP_NUM_THREADS": str(threads)}):
-        try:
-            try:
-                if address is None:
-                    ray.init(address="local", num_cpus=cpus, **own, **quiet)
-                else:
-                    ray.init(address=address, **quiet)
-            except (ConnectionError, ValueError, RuntimeError) as error:
-                raise ValueError(
-                    f"Ray at {address or 'this machine'} can't be used: {error}. Cure: `ray status "
-                    "--address ADDRESS` shows whether the cluster answers; without --address the "
-                    "sweep runs on this machine"
-                ) from error
-            yield
-        finally:
-            ray.shutdown()
 
 
 def run_trials(
@@ -190,7 +129,7 @@ def _last_words(trial: Any) -> str:
     return next((line.strip() for line in lines if line.strip()), "the worker process ended")
 
 
-def kinds_by_value(trials: Sequence[TrialConfig] | Any) -> tuple[type[Config], ...]:
+def kinds_by_value(trials: Iterable[TrialConfig]) -> tuple[type[Config], ...]:
     """Configuration classes from files that workers can't import (`path.py:function`)."""
     from ray import cloudpickle
 
@@ -218,7 +157,7 @@ def _bundle(trial: Mapping[str, Any], gpus_per_trial: float) -> dict[str, float]
     return bundle
 
 
-def _check_resources(trials: Any, gpus_per_trial: float) -> None:
+def _check_resources(trials: Iterable[TrialConfig], gpus_per_trial: float) -> None:
     """Tune would wait without end for a machine that has them."""
     import ray
 
@@ -250,15 +189,3 @@ def _interrupts_restored() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Variables for what is started meanwhile; those that the user set stay as they are."""
-    mine = {name: value for name, value in values.items() if name not in os.environ}
-    os.environ.update(mine)
-    try:
-        yield
-    finally:
-        for name in mine:
-            os.environ.pop(name, None)

@@ -55,7 +55,7 @@ def copy_store(source: Path, target: Path) -> None:
 def ray_running() -> Iterator[None]:
     """One Ray session for all tests that run trials; one slot, since every launch starts as many
     processes as there are slots, each of which imports torch."""
-    from scaling.sweeps.runner_ray import ray_session
+    from scaling.sweeps.runner_session import ray_session
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -19,6 +19,7 @@ import pytest
 from scaling.config import canonical_json
 from scaling.sweeps.base import Sweep
 from scaling.sweeps.plan import make_plan
+from scaling.sweeps.runner_session import check_address
 from scaling.sweeps.sources import load_sweep
 from scaling.sweeps.state import SweepState
 from scaling.tracking_read import read_evaluations, read_runs, read_spec, read_trial
@@ -152,6 +153,19 @@ def test_a_trial_no_machine_has_room_for(tiny: Any, launch: Launch, store: str) 
     )
     with pytest.raises(ValueError, match=r"4096 CPU.*fewer threads"):
         launch(dataclasses.replace(sweep, trials=greedy), store)
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("127.0.0.1:1", r"Ray at 127\.0\.0\.1:1 can't be used: .*refused.*Cure"),
+        ("ray://head:10001", r"HOST:PORT.*got 'ray://head:10001'"),
+        ("head", r"HOST:PORT.*got 'head'"),
+    ],
+)
+def test_a_cluster_that_is_not_there(address: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        check_address(address)
 
 
 def test_a_store_that_breaks_ends_the_sweep_and_keeps_what_is_finished(
