@@ -60,7 +60,7 @@ class PlainProgress:
     ) -> None:
         self._console, self._seconds, self._clock = console, seconds, clock
         self._last: float | None = None
-        self._message = ""
+        self._message = self._line = ""
         self._told: set[str] = set()
 
     def __call__(self, state: SweepState) -> None:
@@ -74,9 +74,10 @@ class PlainProgress:
                 self._print(f"{state.message} ...")
         over = not state.in_phase("waiting", "running") and not state.message
         due = self._last is None or self._clock() - self._last >= self._seconds
-        if (due or over) and state.in_phase("running", "finished", "failed"):
-            self._last = self._clock()
-            self._print(status_line(state))
+        line = status_line(state)
+        if (due or over) and line != self._line and state.in_phase("running", "finished", "failed"):
+            self._last, self._line = self._clock(), line
+            self._print(line)
 
     def _print(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)

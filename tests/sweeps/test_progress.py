@@ -80,6 +80,7 @@ def test_plain_lines_are_few(plan: Plan, tiny: Any) -> None:
             plain(state)
         state.end(digest, tiny.InstantRun(state.trials[digest].planned.trial).finish())
         plain(state)
+    plain(state)
     lines = out.getvalue().splitlines()
     assert lines[0] == "starting Ray ..."
     assert len(lines) == 3, "one at the start, one at the end; eight seconds are not ten"
