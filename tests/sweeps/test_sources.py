@@ -13,15 +13,32 @@ from scaling.sweeps.axes_values import axes_of, fill, show
 from scaling.sweeps.base import SWEEPS, Sweep
 from scaling.sweeps.sources import load_sweep, read_spec_file
 
+EMBEDDED = ("quickstart", "axes")
+"""Sweeps whose data come with the platform; the others need their files to rank sizes by FLOPs."""
 
-def test_every_registered_sweep_can_be_filled() -> None:
-    assert {"quickstart", "axes", "movielens", "kuairand"} <= set(SWEEPS.names())
+
+def test_every_registered_sweep_has_typed_axes() -> None:
+    assert {*EMBEDDED, "movielens", "kuairand"} <= set(SWEEPS.names())
     for name in SWEEPS.names():
         axes = axes_of(SWEEPS.get(name))
         assert {"budgets", "seeds", "widths", "architectures"} <= set(axes), name
-        text = {axis: show(value) for axis, value in axes.items() if value != ""}
-        made = fill(SWEEPS.get(name), text)
-        assert made == SWEEPS.get(name)(), "what is shown as the default is the default"
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_what_is_shown_as_the_default_is_the_default(name: str) -> None:
+    sweep = SWEEPS.get(name)
+    text = {axis: show(value) for axis, value in axes_of(sweep).items()}
+    assert fill(sweep, text) == sweep()
+
+
+@pytest.mark.parametrize("name", ["movielens", "kuairand"])
+def test_absent_data_come_with_their_cure(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLIMBER_CACHE", str(tmp_path))
+    monkeypatch.delenv("CLIMBER_KUAIRAND", raising=False)
+    with pytest.raises(ValueError, match=rf"(?s){name}.*(data fetch|Get https)"):
+        fill(SWEEPS.get(name), {})
 
 
 def test_axes_are_parsed_by_their_types() -> None:
@@ -130,7 +147,7 @@ def test_sources_that_are_none(
         load_sweep(source(tmp_path, tiny.__file__))
 
 
-@pytest.mark.parametrize("name", ["quickstart", "axes", "movielens", "kuairand"])
+@pytest.mark.parametrize("name", EMBEDDED)
 def test_specs_come_back_as_they_were(name: str, tmp_path: Path) -> None:
     sweep = SWEEPS.get(name)()
     path = tmp_path / "spec.json"
