@@ -11,6 +11,7 @@ import pytest
 
 from scaling.sweeps.axes_values import axes_of, fill, show
 from scaling.sweeps.base import SWEEPS, Sweep
+from scaling.sweeps.plan import make_plan
 from scaling.sweeps.sources import load_sweep, read_spec_file
 
 EMBEDDED = ("quickstart", "axes")
@@ -38,7 +39,7 @@ def test_absent_data_come_with_their_cure(
     monkeypatch.setenv("CLIMBER_CACHE", str(tmp_path))
     monkeypatch.delenv("CLIMBER_KUAIRAND", raising=False)
     with pytest.raises(ValueError, match=rf"(?s){name}.*(data fetch|Get https)"):
-        fill(SWEEPS.get(name), {})
+        make_plan(fill(SWEEPS.get(name), {}), tracking_uri=f"sqlite:///{tmp_path}/none.db")
 
 
 def test_axes_are_parsed_by_their_types() -> None:
