@@ -15,9 +15,9 @@ RECIPE = Recipe(base_lr=5.7e-3, reference_width=32, embedding_lr=0.1, batch_size
 def quickstart(
     *,
     architectures: tuple[str, ...] = ("transformer", "astro"),
-    budgets: tuple[float, ...] = (3e9, 7.2e9, 1.7e10, 4.05e10, 9.6e10),
+    budgets: tuple[float, ...] = (1.7e9, 4e9, 9.7e9, 2.3e10, 5.44e10),
     depths: tuple[int, ...] = (1,),
-    widths: tuple[int, ...] = (8, 16, 24, 32, 48),
+    widths: tuple[int, ...] = (8, 16, 24, 32),
     seq_lens: tuple[int, ...] = (64,),
     blocks: tuple[int, ...] = (2,),
     sizes_per_budget: int = 3,
