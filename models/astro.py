@@ -21,14 +21,14 @@ import torch
 from torch import Tensor, nn
 
 from scaling import compute
-from scaling.batch import Candidates, Context, Schema, View, ViewBatch
+from scaling.batch import Candidates, Context, Schema, View
 from scaling.compute import Floats, Flops
 from scaling.config import register
-from scaling.models.base import MODELS, Memory, ModelConfig, Ranker
+from scaling.models.base import MODELS, Memory, ModelConfig
 from scaling.models.head import Head
-from scaling.models.stack import FFN_FACTOR, Layer, Stack, StackMemory, StackShape, stacked
+from scaling.models.stack import FFN_FACTOR, Layer, StackShape
 from scaling.models.tokens import Tokens
-from scaling.models.transformer import check_sizes
+from scaling.models.transformer import StackRanker, check_sizes
 
 GATE_SQUEEZE = 4
 """The gate's hidden layer is this many times narrower than its N d inputs."""
@@ -163,23 +163,15 @@ class Fusion(nn.Module):
         return layer + 2 * compute.linear(candidates, wide, wide // GATE_SQUEEZE)
 
 
-class Astro(Ranker):
+class Astro(StackRanker):
     """See `AstroConfig`."""
 
     def __init__(self, config: AstroConfig, schema: Schema) -> None:
-        super().__init__()
-        self.tokens = Tokens(schema, config.width)
-        self.stack = Stack(config.shape(schema), groups=config.blocks)
+        super().__init__(schema, config.shape(schema), groups=config.blocks)
         self.fusion = Fusion(config, schema)
         self.head = Head(schema, config.blocks * config.width, config.width)
 
-    def encode(self, history: tuple[ViewBatch, ...], context: Context) -> Memory:
-        view = stacked(history)
-        memory = self.stack.encode(self.tokens.events(view), view, context.scenario)
-        return Memory(memory.tree())
-
     def score(self, memory: Memory, candidates: Candidates, context: Context) -> Tensor:
-        x = self.tokens.candidates(candidates, context)
-        blocks = self.stack.score(x, StackMemory(*memory.tree), context.scenario)
+        blocks = self.stack_vectors(memory, candidates, context)
         logits: Tensor = self.head(self.fusion(blocks, context.scenario))
         return logits

@@ -62,24 +62,35 @@ class TransformerConfig(ModelConfig):
         return Flops({**components, **head}, discount)
 
 
-class Transformer(Ranker):
-    """See `TransformerConfig`."""
+class StackRanker(Ranker):
+    """What rankers made of parallel stacks share: the tokens, the stacks, and what they remember."""
 
-    def __init__(self, config: TransformerConfig, schema: Schema) -> None:
+    def __init__(self, schema: Schema, shape: StackShape, groups: int) -> None:
         super().__init__()
-        self.tokens = Tokens(schema, config.width)
-        self.stack = Stack(config.shape())
-        self.head = Head(schema, config.width, config.width)
+        self.tokens = Tokens(schema, shape.width)
+        self.stack = Stack(shape, groups)
 
     def encode(self, history: tuple[ViewBatch, ...], context: Context) -> Memory:
         view = stacked(history)
         memory = self.stack.encode(self.tokens.events(view), view, context.scenario)
         return Memory(memory.tree())
 
-    def score(self, memory: Memory, candidates: Candidates, context: Context) -> Tensor:
+    def stack_vectors(self, memory: Memory, candidates: Candidates, context: Context) -> Tensor:
+        """The candidates' vectors from every stack, [g, b, m, d]."""
         x = self.tokens.candidates(candidates, context)
-        x = self.stack.score(x, StackMemory(*memory.tree), context.scenario)
-        logits: Tensor = self.head(x.squeeze(0))
+        return self.stack.score(x, StackMemory(*memory.tree), context.scenario)
+
+
+class Transformer(StackRanker):
+    """See `TransformerConfig`."""
+
+    def __init__(self, config: TransformerConfig, schema: Schema) -> None:
+        super().__init__(schema, config.shape(), groups=1)
+        self.head = Head(schema, config.width, config.width)
+
+    def score(self, memory: Memory, candidates: Candidates, context: Context) -> Tensor:
+        (vectors,) = self.stack_vectors(memory, candidates, context)
+        logits: Tensor = self.head(vectors)
         return logits
 
 

@@ -15,7 +15,7 @@ from scaling.datasets.base import Dataset
 from scaling.models.base import Ranker
 from scaling.trial import Precision
 
-EVALUATION_BATCH = 256
+EVALUATION_BATCH = 64
 """Requests per batch; without effect on the numbers but for rounding."""
 
 

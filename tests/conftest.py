@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import sqlite3
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -33,3 +35,36 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CLIMBER_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty store with MLflow's tables: making one takes two seconds."""
+    from scaling.tracking_store import open_client
+
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        open_client(f"sqlite:///{path}", create=True)
+    return path
+
+
+@pytest.fixture
+def store(migrated: Path, copy_store: Callable[[Path, Path], None], tmp_path: Path) -> str:
+    """The URI of a fresh store."""
+    path = tmp_path / "mlflow.db"
+    copy_store(migrated, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(scope="session")
+def copy_store() -> Callable[[Path, Path], None]:
+    """Copies a store consistently, whatever still stands in its write-ahead log."""
+
+    def copy(source: Path, target: Path) -> None:
+        old, new = sqlite3.connect(source), sqlite3.connect(target)
+        old.backup(new)
+        old.close()
+        new.close()
+
+    return copy

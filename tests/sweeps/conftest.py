@@ -1,9 +1,8 @@
-"""Ray once for all tests, a migrated MLflow store for each, and a user's file to sweep with."""
+"""Ray once for all tests, a trained sweep, and a user's file to sweep with."""
 
 from __future__ import annotations
 
 import copy
-import sqlite3
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,40 +14,13 @@ from scaling.sweeps.sources import load_file
 from scaling.sweeps.state import SweepState
 
 TINY = Path(__file__).with_name("tiny.py")
+CopyStore = Callable[[Path, Path], None]
 
 
 @pytest.fixture(scope="session")
 def tiny() -> Any:
     """The module `tests/sweeps/tiny.py`, loaded as `path.py:function` is."""
     return load_file(TINY)
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty store with MLflow's tables: making one takes two seconds."""
-    from scaling.tracking_store import open_client
-
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        open_client(f"sqlite:///{path}", create=True)
-    return path
-
-
-@pytest.fixture
-def store(migrated: Path, tmp_path: Path) -> str:
-    """The URI of a fresh store."""
-    path = tmp_path / "mlflow.db"
-    copy_store(migrated, path)
-    return f"sqlite:///{path}"
-
-
-def copy_store(source: Path, target: Path) -> None:
-    """A consistent copy, whatever still stands in the write-ahead log."""
-    old, new = sqlite3.connect(source), sqlite3.connect(target)
-    old.backup(new)
-    old.close()
-    new.close()
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +37,11 @@ def ray_running() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def bags_once(
-    tiny: Any, ray_running: None, migrated: Path, tmp_path_factory: pytest.TempPathFactory
+    tiny: Any,
+    ray_running: None,
+    migrated: Path,
+    copy_store: CopyStore,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[Path, Any, list[SweepState]]:
     """The sweep `bags`, trained once for all tests: the store, the outcome, the states told."""
     from scaling.sweeps.runner import run_sweep
@@ -82,7 +58,9 @@ def bags_once(
 
 
 @pytest.fixture
-def bags_done(bags_once: tuple[Path, Any, list[SweepState]], tmp_path: Path) -> str:
+def bags_done(
+    bags_once: tuple[Path, Any, list[SweepState]], copy_store: CopyStore, tmp_path: Path
+) -> str:
     """The URI of a store in which the sweep `bags` is finished."""
     copy_store(bags_once[0], tmp_path / "mlflow.db")
     return f"sqlite:///{tmp_path}/mlflow.db"
