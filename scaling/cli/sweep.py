@@ -157,14 +157,12 @@ def demo(output: Path, tracking_uri: str | None) -> None:
     """The whole way on the embedded data set: sweep, MLflow, fit, plots, report."""
     from scaling.cli.analyse import study
     from scaling.cli.output import closing
-    from scaling.tracking_store import ui_command
 
     declared = load("quickstart", (), None)
     outcome = run(declared, address=None, force=False, tracking_uri=tracking_uri)
     if outcome.missing:
         raise click.exceptions.Exit(1)
     written = study(declared.title, output, tracking_uri)
-    click.echo(f"browse the runs: {ui_command(tracking_uri)}")
     closing(written, f"open {output / 'report.html'}, then `climber list sweeps`")
     if outcome.failed:
         raise click.exceptions.Exit(1)
@@ -202,7 +200,7 @@ def run(
         warn(f"{name} failed: {reason}")
     if outcome.missing:
         warn(f"{outcome.missing} trials were not run; the same command goes on with them")
-    click.echo(f"runs are in MLflow: {ui_command(tracking_uri)}")
+    click.echo(f"runs are in MLflow, under Model training > Runs: {ui_command(tracking_uri)}")
     return outcome
 
 
