@@ -113,10 +113,10 @@ def loss_vs_compute(analysis: Analysis) -> Figure | Skipped:
         else:
             notes.append(f"the known floor, {number(floor)}, lies below the axis")
     if analysis.law.variables == ("compute",):
-        notes.append(
-            f"Lines: {target} = {analysis.law.formula}, fitted to {_fitted_to(groups)}; bands: "
-            f"{analysis.level:.0%} intervals ({analysis.interval_method}); dashed beyond the data"
-        )
+        lines = f"Lines: {target} = {analysis.law.formula}, fitted to {_fitted_to(groups)}"
+        if any(layer.kind == "band" for layer in layers):
+            lines += f"; bands: {analysis.level:.0%} intervals ({analysis.interval_method})"
+        notes.append(f"{lines}; dashed beyond the data")
         notes += [f"{key}: no fit, {group.error}" for key, group in groups.items() if group.error]
     else:
         notes.append(f"no curve: law {analysis.law.name!r} isn't one in compute")
@@ -218,6 +218,8 @@ def _label(key: str, group: Group, level: float) -> str:
     if exponent in group.fit.fixed:
         return f"{key}: {exponent} {value} (given)"
     low, high = group.fit.interval(level)[exponent]
+    if np.isnan(low):
+        return f"{key}: {exponent} {value} (no interval)"
     return f"{key}: {exponent} {value} [{low:.3g}, {high:.3g}]"
 
 

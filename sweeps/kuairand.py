@@ -15,7 +15,7 @@ RECIPE = Recipe(base_lr=3e-3, reference_width=32, embedding_lr=0.1, batch_size=3
 def kuairand(
     *,
     architectures: tuple[str, ...] = ("transformer", "astro"),
-    budgets: tuple[float, ...] = (6e9, 3.4e10, 1.92e11),
+    budgets: tuple[float, ...] = (6e9, 1.4e10, 3.4e10, 8e10, 1.92e11),
     depths: tuple[int, ...] = (2,),
     widths: tuple[int, ...] = (16, 32, 64),
     seq_lens: tuple[int, ...] = (64,),
@@ -25,7 +25,7 @@ def kuairand(
     path: str = "",
     history: str = "",
 ) -> Sweep:
-    """Three budgets over 1.5 decades, two widths each, wider ones at the largest.
+    """Five budgets over 1.5 decades, two widths each, wider ones at the largest.
 
     `path` and `history` are those of the data set (`KuaiRandConfig`).
     """

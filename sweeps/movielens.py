@@ -16,7 +16,7 @@ RECIPE = Recipe(base_lr=4e-3, reference_width=32, embedding_lr=0.1, batch_size=3
 def movielens(
     *,
     architectures: tuple[str, ...] = ("transformer", "astro"),
-    budgets: tuple[float, ...] = (4e10, 2.2e11, 1.28e12),
+    budgets: tuple[float, ...] = (4e10, 9.5e10, 2.2e11, 5.3e11, 1.28e12),
     depths: tuple[int, ...] = (2,),
     widths: tuple[int, ...] = (16, 32),
     seq_lens: tuple[int, ...] = (128,),
@@ -24,7 +24,7 @@ def movielens(
     seeds: tuple[int, ...] = (0,),
     split: SplitRule = "per_user",
 ) -> Sweep:
-    """Two widths per architecture at three budgets over 1.5 decades."""
+    """Two widths per architecture at five budgets over 1.5 decades."""
     models = [
         model
         for name in architectures

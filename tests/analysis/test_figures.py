@@ -51,6 +51,15 @@ def test_loss_against_compute_shows_runs_frontier_curve_band_and_floor(runs: pd.
     assert "alpha" in figure.labels[0]
 
 
+def test_as_many_points_as_parameters_give_a_line_but_no_interval(runs: pd.DataFrame) -> None:
+    few = runs[runs["budget"].isin(sorted(runs["budget"].unique())[:3])]
+    figure = loss_vs_compute(analyse(few, bootstrap=50))
+    assert isinstance(figure, Figure)
+    assert all("(no interval)" in label for label in figure.labels)
+    assert not any("nan" in text for text in (*figure.labels, *figure.notes))
+    assert not any("bands" in note for note in figure.notes)
+
+
 def test_a_floor_far_below_is_said_instead_of_drawn(runs: pd.DataFrame) -> None:
     figure = loss_vs_compute(analyse(runs.assign(loss_floor=0.1), bootstrap=0))
     assert layers(figure, "floor", "") == []
