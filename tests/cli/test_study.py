@@ -73,3 +73,10 @@ def test_max_compute_cuts_whole_budgets(swept: Study) -> None:
     assert "8 trials" in done.stdout
     too_little = climber("plan", "my_sweeps.py:tiny", "--max-compute", "1e8", code=2)
     assert "smallest budget, 2e+08, need 8e+08 FLOPs" in too_little.stderr
+
+
+def test_the_overhead_of_a_sweep_can_be_measured(swept: Study) -> None:
+    _, climber, _ = swept
+    printed = climber("bench", "sweep", "--small", "1", "--large", "4").stdout
+    assert "each further trial (1 to 4)" in printed
+    climber("bench", "sweep", "--small", "4", "--large", "4", code=2)
