@@ -11,7 +11,7 @@ from scaling.sweeps.recipe import Recipe
 
 def tiny(
     *,
-    budgets: tuple[float, ...] = (2e8, 5e8, 1.2e9),
+    budgets: tuple[float, ...] = (1e8, 2.4e8, 6e8),
     widths: tuple[int, ...] = (8, 16),
     seeds: tuple[int, ...] = (0,),
 ) -> Sweep:
@@ -35,5 +35,5 @@ def tiny(
         budgets=budgets,
         sizes_per_budget=2,
         seeds=seeds,
-        recipe=Recipe(batch_size=4),
+        recipe=Recipe(batch_size=8),
     )

@@ -68,11 +68,11 @@ def test_the_logged_spec_runs_again_as_it_is(swept: Study) -> None:
 
 def test_max_compute_cuts_whole_budgets(swept: Study) -> None:
     _, climber, _ = swept
-    done = climber("plan", "my_sweeps.py:tiny", "--max-compute", "3e9")
-    assert "leaves out the budgets 1.2e+09" in done.stderr
+    done = climber("plan", "my_sweeps.py:tiny", "--max-compute", "1.5e9")
+    assert "leaves out the budgets 6e+08" in done.stderr
     assert "8 trials" in done.stdout
     too_little = climber("plan", "my_sweeps.py:tiny", "--max-compute", "1e8", code=2)
-    assert "smallest budget, 2e+08, need 8e+08 FLOPs" in too_little.stderr
+    assert "smallest budget, 1e+08, need 4e+08 FLOPs" in too_little.stderr
 
 
 def test_the_overhead_of_a_sweep_can_be_measured(swept: Study) -> None:
