@@ -47,20 +47,21 @@ class Comparison:
         """The verdict in plain language, with its number."""
         at = self.multiplier[0]
         where = f"At {format_si(at.compute)} FLOPs, the largest compute both were measured at"
+        end = {
+            "candidate cheaper": f"{self.candidate} is cheaper",
+            "baseline cheaper": f"{self.baseline} is cheaper",
+            "not decided": "which of the two is cheaper is not decided",
+        }[self.verdict]
         if at.value is None:
-            return f"{where}: {self.verdict}; {at.reason}."
+            roles = f"(baseline {self.baseline}, candidate {self.candidate})"
+            return f"{where}: {end}; {at.reason} {roles}."
         low, high = (format_si(end, digits=3) for end in at.interval)
         needs = (
             f"{self.baseline} needs {format_si(at.value, digits=3)} times the compute of {self.candidate} for "
             f"the same loss ({self.level:.0%} interval {low} to {high})"
         )
-        end = {
-            "candidate cheaper": f"{self.candidate} is cheaper.",
-            "baseline cheaper": f"{self.baseline} is cheaper.",
-            "not decided": "which of the two is cheaper is not decided.",
-        }[self.verdict]
         note = f" (Extrapolated: {at.reason}.)" if at.extrapolated else ""
-        return f"{where}, {needs}: {end}{note}"
+        return f"{where}, {needs}: {end}.{note}"
 
     def to_dict(self) -> dict[str, Any]:
         """As `climber compare --json`; what is infinite or not there is None."""
