@@ -100,6 +100,8 @@ class TrialRun:
 
     def _step(self, batch: Batch) -> None:
         training = self.trial.training
+        # The share before this batch: the first step is at the foot of the warm-up.
+        share = self._share
         self._count(batch)
         if training.device == "cuda":
             batch = batch.pin_memory().to("cuda")
@@ -107,14 +109,12 @@ class TrialRun:
             logits = self._ranker(batch)
         loss = training_loss(logits, batch)
         loss.backward()  # type: ignore[no-untyped-call]
-        # The share before this batch: the first step is at the foot of the warm-up.
-        self._lr = self._optimizers.step(min(self._share_before, 1.0))
+        self._lr = self._optimizers.step(share)
         self._window.add(loss.detach())
         self._steps += 1
 
     def _count(self, batch: Batch) -> None:
         """Add the batch's requests and FLOPs to the totals."""
-        self._share_before = self._share
         model, schema = self.trial.model, self._dataset.schema
         lengths, candidates = batch.lengths(), batch.num_candidates()
         flops = model.flops(schema, lengths, candidates)
@@ -159,8 +159,9 @@ class TrialRun:
     def finish(self) -> TrialResult:
         """Evaluate and sum up."""
         values, notes, table = self._totals(), dict[str, str](), None
+        training = self.trial.training
         if not self._failure:
-            training, behaviours = self.trial.training, self._dataset.schema.behaviours
+            behaviours = self._dataset.schema.behaviours
             for split, prefix in (("validation", "validation_"), ("test", "")):
                 predictions = evaluation.predict(
                     self._ranker,
@@ -176,14 +177,12 @@ class TrialRun:
                 found, absent = evaluation.summarise(predictions, behaviours)
                 values |= {prefix + name: value for name, value in found.items()}
                 notes |= {prefix + name: reason for name, reason in absent.items()}
-                table = evaluation.paired_table(predictions, behaviours)
-        if self._failure:
-            table = None
+                if split == "test":
+                    table = evaluation.paired_table(predictions, behaviours)
         values |= {name: float(v) for name, v in self._dataset.known_truth().items()}
         if self._memory_counted:
-            values["peak_memory_bytes"] = float(machine.peak_memory(self.trial.training.device))
+            values["peak_memory_bytes"] = float(machine.peak_memory(training.device))
         values["wall_seconds"] = time.perf_counter() - self._started
-        training = self.trial.training
         return TrialResult(
             status="failed" if self._failure else "finished",
             reason=self._failure,
