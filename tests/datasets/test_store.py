@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-import resource
-from collections.abc import Callable, Iterator
+import re
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -69,20 +71,32 @@ def test_missing_truncated_and_foreign_files_are_named(random_log: MakeLog, tmp_
         load_log(path)
 
 
-@pytest.fixture
-def full_disk() -> Iterator[None]:
-    """Files of this process can't grow beyond 1000 bytes."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+SAVE_ON_A_FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from scaling.datasets.store import load_log, save_log
+
+log, _ = load_log(Path(sys.argv[1]))
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    save_log(log, Path(sys.argv[2]))
+except ValueError as error:
+    print(error)
+"""
 
 
-@pytest.mark.usefixtures("full_disk")
 def test_a_full_disk_leaves_nothing_behind(random_log: MakeLog, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"cannot write .*log: .*CLIMBER_CACHE"):
-        save_log(random_log(0), tmp_path / "log")
-    assert not list(tmp_path.iterdir())
+    """The limit on the size of files holds for a whole process: another one, not pytest's own."""
+    source = save_log(random_log(0), tmp_path / "source")
+    target = tmp_path / "target" / "log"
+    saving = subprocess.run(
+        [sys.executable, "-c", SAVE_ON_A_FULL_DISK, str(source), str(target)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert re.search(r"cannot write .*log: .*CLIMBER_CACHE", saving.stdout)
+    assert not list(target.parent.iterdir())
 
 
 def test_a_place_that_is_a_file_is_named(random_log: MakeLog, tmp_path: Path) -> None:
