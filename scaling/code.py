@@ -19,12 +19,14 @@ _WITHOUT_EFFECT = frozenset({"scaling.registry", "scaling.results", "scaling.uni
 
 
 def code_digest(trial: TrialConfig) -> str:
-    """Hash of the model's, the data set's and the training loop's code, with all they import.
+    """Hash of the model's, the data set's and the training (or counting) loop's code, with all they
+    import.
 
     Comments, docstrings and formatting don't count, nor do the files of other models and data sets:
     adding an architecture leaves the runs of the others valid.
     """
-    return _digest(type(trial.model).__module__, type(trial.dataset).__module__)
+    run = "scaling.counting" if trial.model.role == "reference" else "scaling.training"
+    return _digest(run, type(trial.model).__module__, type(trial.dataset).__module__)
 
 
 @functools.cache
@@ -51,7 +53,7 @@ def _git(root: Path, *arguments: str) -> str | None:
 @functools.cache
 def _digest(*modules: str) -> str:
     total = hashlib.sha256()
-    for name, path in sorted(_closure("scaling.training", *modules).items()):
+    for name, path in sorted(_closure(*modules).items()):
         total.update(f"{name}\n{_normal_form(path)}\n".encode())
     return total.hexdigest()[:16]
 

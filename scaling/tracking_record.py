@@ -57,6 +57,7 @@ def record_of(trial: TrialConfig, result: TrialResult) -> RunRecord:
         "device": trial.training.device,
         **result.texts,
         "architecture": axes["architecture"],
+        "role": trial.model.role,
         "dataset": trial.dataset.name,
         "data_fingerprint": trial.dataset.fingerprint(),
         "configuration": trial.configuration(),
@@ -84,6 +85,8 @@ def record_of(trial: TrialConfig, result: TrialResult) -> RunRecord:
 def run_name(trial: TrialConfig) -> str:
     """A name that tells the runs of a sweep apart in MLflow's list."""
     model = trial.model
+    if model.role == "reference":
+        return f"{model.name} (counted) s{trial.seed}"
     blocks = f" b{model.blocks}" if model.blocks > 1 else ""
     return (
         f"{model.name} d{model.depth} w{model.width} n{model.seq_len}{blocks} "
@@ -107,4 +110,7 @@ def _declared(trial: TrialConfig) -> dict[str, float]:
     training = trial.training
     columns = {**trial.axes(), "lr": training.lr, "batch_size": training.batch_size}
     columns["threads"] = training.threads
+    if trial.model.role == "reference":  # it has no size, and nothing in it is learned
+        for name in ("depth", "width", "seq_len", "blocks", "lr"):
+            del columns[name]
     return {name: float(columns[name]) for name in NUMERIC_COLUMNS if name in columns}

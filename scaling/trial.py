@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -31,6 +32,8 @@ class TrainingConfig(Config):
     """Share of the budget over which the rate rises."""
     clip: float = 1.0
     """Largest norm of the dense gradient; the embedding rows' is clipped apart."""
+    rank_loss: float = 0.0
+    """Weight of the pairwise rank loss beside the log loss (`scaling.losses.rank_loss`)."""
     precision: Precision = "fp32"
     device: str = "cpu"
     threads: int = 1
@@ -41,6 +44,10 @@ class TrainingConfig(Config):
                 raise ValueError(
                     f"TrainingConfig.{field} must be positive, got {getattr(self, field)}"
                 )
+        if not 0 <= self.rank_loss < math.inf:
+            raise ValueError(
+                f"TrainingConfig.rank_loss must be a weight of at least 0, got {self.rank_loss}"
+            )
         if not 0 <= self.warmup < 1:
             raise ValueError(f"TrainingConfig.warmup must be in [0, 1), got {self.warmup}")
 
@@ -53,12 +60,22 @@ class TrialConfig(Config):
     dataset: DatasetConfig
     training: TrainingConfig
     budget: float
-    """Training FLOPs at which the run stops (at the first batch that reaches it)."""
+    """Training FLOPs at which the run stops (at the first batch that reaches it); 0 for a
+    reference, which is counted in one pass."""
     seed: int
 
     def __post_init__(self) -> None:
-        if not self.budget > 0:
-            raise ValueError(f"TrialConfig.budget must be positive FLOPs, got {self.budget}")
+        counted = self.model.role == "reference"
+        if counted and self.budget != 0:
+            raise ValueError(
+                f"TrialConfig.budget must be 0 for {self.model.name}, a reference, which is "
+                f"counted; got {self.budget}"
+            )
+        if not counted and not self.budget > 0:
+            raise ValueError(
+                "TrialConfig.budget must be positive FLOPs (0 for a reference, which is counted), "
+                f"got {self.budget}"
+            )
 
     def digest(self) -> str:
         """The identity of a trial: content, class names and versions, and the data's fingerprint."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 
 from scaling.sweeps.base import Sweep
+from scaling.sweeps.references import budgets_of
 
 
 def within_compute(sweep: Sweep, max_compute: float) -> tuple[Sweep, list[float]]:
     """The sweep without its largest budgets, so that the training FLOPs of the rest fit.
 
     Whole budgets go, because half a budget would compare some configurations and not others.
+    References, which are counted, cost none and stay.
 
     Returns:
         The sweep that fits, and the budgets left out, largest first.
@@ -18,14 +20,16 @@ def within_compute(sweep: Sweep, max_compute: float) -> tuple[Sweep, list[float]
     Raises:
         ValueError: not even the smallest budget fits.
     """
-    cut = []
+    cut: list[float] = []
     kept = list(sweep.trials)
-    while kept and sum(trial.budget for trial in kept) > max_compute:
-        largest = max(trial.budget for trial in kept)
+    budgets = budgets_of(kept)
+    while sum(budgets) > max_compute:
+        largest = max(budgets)
         cut.append(largest)
         kept = [trial for trial in kept if trial.budget != largest]
-    if not kept:
-        smallest = min(trial.budget for trial in sweep.trials)
+        budgets = budgets_of(kept)
+    if cut and not budgets:
+        smallest = cut[-1]
         needed = sum(trial.budget for trial in sweep.trials if trial.budget == smallest)
         raise ValueError(
             f"--max-compute {max_compute:g} is too little for sweep {sweep.title!r}: the trials of "

@@ -28,6 +28,9 @@ _EVALUATION_FACTOR = 0.8
 OVERHEAD_SECONDS = 0.15
 """A trial without any training: start, first batch, record."""
 
+_COUNTING_SECONDS, _SCORING_SECONDS = 3e-5, 3e-5
+"""Counting and evaluating a reference, per request."""
+
 _PROCESS_BYTES = 580e6
 _NUMBERS_PER_TOKEN = 24
 """Activations kept for the backward pass, in widths per token and layer."""
@@ -79,6 +82,11 @@ class Speed:
 
         evaluation = assumed(evaluation_flops / _EVALUATION_FACTOR, 0)
         return OVERHEAD_SECONDS + ratio * (assumed(trial.budget, steps) + evaluation)
+
+
+def counting_seconds(requests: float, evaluated: float) -> float:
+    """Time of a reference's trial: one pass over the training part, one over what is evaluated."""
+    return OVERHEAD_SECONDS + _COUNTING_SECONDS * requests + _SCORING_SECONDS * evaluated
 
 
 def memory_bytes(trial: TrialConfig, params: int, embedding: int, candidates: float) -> float:

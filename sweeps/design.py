@@ -12,6 +12,7 @@ from scaling.datasets.base import DatasetConfig
 from scaling.models.base import ModelConfig
 from scaling.sweeps.base import Sweep
 from scaling.sweeps.recipe import RECIPE, Recipe
+from scaling.sweeps.references import reference_trials, trained
 from scaling.trial import TrialConfig
 
 
@@ -47,10 +48,11 @@ def grid(
     seeds: Sequence[int],
     recipe: Recipe = RECIPE,
 ) -> Sweep:
-    """Every model at every budget with every seed."""
+    """Every model at every budget with every seed; a reference once."""
     _check(title, models=models, budgets=budgets, seeds=seeds)
-    pairs = list(itertools.product(models, budgets))
-    return Sweep(title=title, trials=_trials(pairs, dataset, seeds, recipe))
+    pairs = list(itertools.product(trained(models), budgets))
+    counted = reference_trials(models, dataset)
+    return Sweep(title=title, trials=(*_trials(pairs, dataset, seeds, recipe), *counted))
 
 
 def isoflop(
@@ -72,6 +74,7 @@ def isoflop(
     Args:
         title: the sweep's title.
         ladders: for each architecture, its models; ranked by FLOPs per request at full lengths.
+            A reference has no size: it is run once, at no budget.
         dataset: what all are trained on.
         budgets: training FLOPs.
         sizes_per_budget: models per valley; at least 3 make a valley with two walls.
@@ -83,7 +86,10 @@ def isoflop(
     pairs = []
     schema = dataset.open().schema
     for unranked in ladders:
-        ladder = sorted(unranked, key=lambda model: _flops_per_request(model, schema))
+        sized = trained(unranked)
+        if unranked and not sized:
+            continue
+        ladder = sorted(sized, key=lambda model: _flops_per_request(model, schema))
         if not 1 <= sizes_per_budget <= len(ladder):
             name = ladder[0].name if ladder else "an empty ladder"
             raise ValueError(
@@ -94,7 +100,8 @@ def isoflop(
         for rank, budget in enumerate(ranked):
             first = round(room * rank / max(len(ranked) - 1, 1))
             pairs += [(model, budget) for model in ladder[first : first + sizes_per_budget]]
-    return Sweep(title=title, trials=_trials(pairs, dataset, seeds, recipe))
+    counted = reference_trials(itertools.chain.from_iterable(ladders), dataset)
+    return Sweep(title=title, trials=(*_trials(pairs, dataset, seeds, recipe), *counted))
 
 
 def _flops_per_request(model: ModelConfig, schema: Schema) -> float:

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from scaling.models.base import MODELS, ModelConfig
+from scaling.models.base import MODELS, ModelConfig, ReferenceConfig
 from scaling.sweeps.design import variants
 
 
@@ -22,6 +22,8 @@ def family(
 ) -> list[ModelConfig]:
     """The models of one architecture at every combination of axis values, narrow before wide.
 
+    A reference (`popularity`, `markov`) has no axes and is one model.
+
     Args:
         architecture: a registered model.
         strategies: what the blocks read, in order of importance, for architectures with several
@@ -36,6 +38,8 @@ def family(
         ValueError: an unknown architecture, or a combination that it refuses.
     """
     kind = MODELS.get(architecture)
+    if issubclass(kind, ReferenceConfig):
+        return [kind()]
     axes = {"width": widths, "depth": depths, "seq_len": seq_lens}
     names = {field.name for field in dataclasses.fields(kind)}
     own: dict[str, Any] = {}

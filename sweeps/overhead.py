@@ -11,14 +11,14 @@ import pandas as pd
 from scaling.datasets.synthetic import SyntheticConfig
 from scaling.models.transformer import TransformerConfig
 from scaling.results import CurvePoint, TrialResult
+from scaling.running import Progress, Run
 from scaling.sweeps.design import grid
 from scaling.sweeps.runner import run_sweep
 from scaling.sweeps.state import SweepState
-from scaling.training import Progress, TrialRun
 from scaling.trial import TrialConfig
 
 
-class EmptyRun(TrialRun):
+class EmptyRun(Run):
     """A trial that trains nothing but leaves a record of usual size."""
 
     def __init__(self, trial: TrialConfig) -> None:

@@ -14,12 +14,14 @@ from scaling.batch import View
 from scaling.code import code_digest
 from scaling.compute import TRAINING_FACTOR
 from scaling.config import canonical_json
+from scaling.counting import requests_to_count
 from scaling.datasets.base import Dataset, DatasetConfig
+from scaling.models.base import ReferenceConfig
+from scaling.running import opened
 from scaling.sweeps import cost
 from scaling.sweeps.base import Sweep
 from scaling.tracking_read import known
 from scaling.tracking_record import run_name
-from scaling.training import opened
 from scaling.trial import TrialConfig
 
 FEWEST_STEPS = 200
@@ -140,6 +142,8 @@ class _Counter:
         dataset = opened(trial.dataset)
         key = self._keys.setdefault(trial.dataset, canonical_json(trial.dataset.to_dict()))
         sample = self._sample(key, trial, dataset)
+        if isinstance(trial.model, ReferenceConfig):
+            return self._reference(key, trial, trial.model, dataset, sample)
         params, embedding, flops = self._model(key, trial, dataset, sample)
         requests = trial.budget / (TRAINING_FACTOR * flops)
         batch = trial.training.batch_size
@@ -165,6 +169,30 @@ class _Counter:
             "seconds": speed.seconds(trial, steps, evaluated * flops),
             "memory_bytes": cost.memory_bytes(trial, params, embedding, sample.mean_candidates),
             "warnings": _warnings(steps, epochs),
+        }
+
+    def _reference(
+        self,
+        key: str,
+        trial: TrialConfig,
+        model: ReferenceConfig,
+        dataset: Dataset,
+        sample: _Sample,
+    ) -> dict[str, Any]:
+        """A reference reads its data once and costs no FLOPs."""
+        size = dataset.size("train")
+        requests = requests_to_count(model, None if size is None else size.requests)
+        return {
+            "params": 0,
+            "params_embedding": 0,
+            "examples": requests * sample.mean_candidates,
+            "requests": float(requests),
+            "flops_per_request": 0.0,
+            "steps": math.ceil(requests / trial.training.batch_size),
+            "epochs": None if size is None else 1.0,
+            "seconds": cost.counting_seconds(requests, self._evaluation_requests(key, dataset)),
+            "memory_bytes": cost.memory_bytes(trial, 0, 0, sample.mean_candidates),
+            "warnings": (),
         }
 
     def _sample(self, key: str, trial: TrialConfig, dataset: Dataset) -> _Sample:

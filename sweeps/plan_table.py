@@ -81,16 +81,14 @@ def _cells(planned: PlannedTrial) -> tuple[str, ...]:
     notes: Sequence[str] = planned.warnings
     if planned.other_code:
         notes = (*notes, "done by other code")
+    sizes = [str(axis) for axis in (model.depth, model.width, model.seq_len, model.blocks)]
+    sizes += [format_si(trial.budget), str(trial.seed)]
+    sizes += [format_si(planned.params), format_si(planned.params_embedding)]
+    if model.role == "reference":
+        notes, sizes = (*notes, "a reference: counted, not trained"), [MISSING] * len(sizes)
     return (
         model.name,
-        str(model.depth),
-        str(model.width),
-        str(model.seq_len),
-        str(model.blocks),
-        format_si(trial.budget),
-        str(trial.seed),
-        format_si(planned.params),
-        format_si(planned.params_embedding),
+        *sizes,
         format_si(planned.examples),
         str(planned.steps),
         epochs,

@@ -11,7 +11,7 @@ from typing import Any
 
 from scaling.config import Config
 from scaling.results import TrialResult
-from scaling.training import Progress, TrialRun
+from scaling.running import Progress, Run
 from scaling.trial import TrialConfig
 
 TRIAL = "trial"
@@ -24,14 +24,14 @@ STEP_SECONDS = 1.0
 
 _LONGEST_MESSAGE = 400
 
-MakeRun = Callable[[TrialConfig], TrialRun]
+MakeRun = Callable[[TrialConfig], Run]
 
 
 def trainable_class(make_run: MakeRun, kinds: tuple[type[Config], ...]) -> type:
     """The class that Ray Tune runs, one process per slot, trial after trial.
 
     Args:
-        make_run: begins a trial; `TrialRun` but for measurements of the runner itself.
+        make_run: begins a trial; `start_run` but for measurements of the runner itself.
         kinds: configuration classes that workers can't import; sent by value.
     """
     from ray import tune
@@ -47,7 +47,7 @@ def trainable_class(make_run: MakeRun, kinds: tuple[type[Config], ...]) -> type:
 
         def reset_config(self, new_config: dict[str, Any]) -> bool:
             self._trial = new_config[TRIAL]
-            self._run: TrialRun | None = None
+            self._run: Run | None = None
             self._started = time.time()
             return True
 

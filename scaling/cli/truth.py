@@ -10,9 +10,9 @@ def floors_at_views(sweep: str, tracking_uri: str | None) -> dict[str, float]:
 
     Empty for logged data, whose truth nobody knows.
     """
+    from scaling.running import opened
     from scaling.sweeps.base import Sweep
     from scaling.tracking_read import read_spec
-    from scaling.training import opened
 
     trials = Sweep.from_dict(read_spec(title_of(sweep), tracking_uri=tracking_uri)).trials
     floors: dict[str, float] = {}

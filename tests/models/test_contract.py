@@ -11,9 +11,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from scaling.batch import Batch, Candidates, Context, Schema, ViewBatch
+from scaling.losses import training_loss
 from scaling.models.base import MODELS, ModelConfig, Ranker
 from scaling.models.stack import use_implementation
-from scaling.training import training_loss
 
 MakeBatch = Callable[..., Batch]
 TRAINED = [name for name in MODELS.names() if MODELS.get(name).role == "trained"]

@@ -23,11 +23,11 @@ from scaling.datasets.synthetic import SyntheticConfig
 from scaling.models.base import MODELS, Memory, ModelConfig, Ranker
 from scaling.models.table import Table
 from scaling.results import TrialResult
+from scaling.running import Progress
 from scaling.sweeps.base import Sweep
 from scaling.sweeps.design import grid, variants
 from scaling.sweeps.overhead import EmptyRun
 from scaling.sweeps.recipe import Recipe
-from scaling.training import Progress
 
 
 @register(MODELS, "bag")

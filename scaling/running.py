@@ -1,0 +1,164 @@
+"""A trial in progress: what training and counting share, from the opened data to the result."""
+
+from __future__ import annotations
+
+import functools
+import math
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from scaling import evaluation, machine
+from scaling.batch import Batch
+from scaling.compute import TRAINING_FACTOR
+from scaling.config import canonical_json
+from scaling.datasets.base import Dataset, DatasetConfig
+from scaling.diagnostics import metric_name
+from scaling.models.base import Ranker
+from scaling.results import CurvePoint, TrialResult
+from scaling.trial import TrialConfig
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a running trial stands."""
+
+    share: float
+    """Of its budget, or of the requests to count, 0 .. 1."""
+    examples: int
+    steps: int
+    loss: float
+    """Mean training loss since the last point of the learning curve; NaN before the first."""
+
+
+class Run(ABC):
+    """A trial on its way: `advance` until `done`, then `finish`."""
+
+    role: ClassVar[str]
+    """Of the models it is for; see `ModelConfig.role`."""
+
+    def __init__(self, trial: TrialConfig) -> None:
+        if trial.model.role != self.role:
+            raise ValueError(
+                f"{type(self).__name__} is for {self.role} models, and {trial.model.name} is a "
+                f"{trial.model.role} one; see scaling.start.start_run"
+            )
+        self.trial = trial
+        self._started = time.perf_counter()
+        training, model = trial.training, trial.model
+        torch.set_num_threads(training.threads)
+        self._memory_counted = machine.reset_peak_memory(training.device)
+        self._dataset = opened(trial.dataset)
+        torch.manual_seed(trial.seed)
+        self._ranker: Ranker = model.build(self._dataset.schema).to(training.device)
+        self._views = model.views()
+        self._batches = self._dataset.requests(
+            "train", self._views, batch_size=training.batch_size, seed=trial.seed
+        )
+        self._train_seconds = 0.0
+        self._counts = dict.fromkeys(
+            ("compute", "compute_causal", "compute_nominal", "examples", "requests", "events"), 0.0
+        )
+        self._steps = 0
+        self._curve: list[CurvePoint] = []
+        self._failure = ""
+
+    @property
+    @abstractmethod
+    def done(self) -> bool:
+        """Whether there is nothing left but to `finish`."""
+
+    @abstractmethod
+    def advance(self, seconds: float) -> Progress:
+        """Go on for about that long, or to the end if that comes first."""
+
+    def _count(self, batch: Batch) -> None:
+        """Add the batch's requests, examples and events to the totals."""
+        self._counts["examples"] += int(batch.num_candidates().sum())
+        self._counts["requests"] += len(batch)
+        self._counts["events"] += int(batch.distinct_events.sum())
+
+    def finish(self) -> TrialResult:
+        """Evaluate and sum up."""
+        training = self.trial.training
+        told = {metric_name(name): value for name, value in self._ranker.diagnostics().items()}
+        values, notes, table = told | self._totals(), dict[str, str](), None
+        if not self._failure:
+            behaviours = self._dataset.schema.behaviours
+            for split, prefix in (("validation", "validation_"), ("test", "")):
+                predictions = evaluation.predict(
+                    self._ranker,
+                    self._dataset,
+                    split,  # type: ignore[arg-type]
+                    self._views,
+                    training.device,
+                    training.precision,
+                )
+                if not np.isfinite(predictions.logits).all():
+                    self._failure = f"predictions on the {split} part are not finite"
+                    break
+                found, absent = evaluation.summarise(predictions, behaviours)
+                values |= {prefix + name: value for name, value in found.items()}
+                notes |= {prefix + name: reason for name, reason in absent.items()}
+                if split == "test":
+                    table = evaluation.paired_table(predictions, behaviours)
+        values |= {name: float(v) for name, v in self._dataset.known_truth().items()}
+        if self._memory_counted:
+            values["peak_memory_bytes"] = float(machine.peak_memory(training.device))
+        values["wall_seconds"] = time.perf_counter() - self._started
+        return TrialResult(
+            status="failed" if self._failure else "finished",
+            reason=self._failure,
+            metrics={name: value for name, value in values.items() if math.isfinite(value)},
+            texts={
+                "split": str(getattr(self.trial.dataset, "split", "own users")),
+                "precision": training.precision,
+                "device": training.device,
+            },
+            curve=[p for p in self._curve if math.isfinite(p.metrics["train_loss"])],
+            evaluation=table,
+            notes=notes,
+        )
+
+    def _totals(self) -> dict[str, float]:
+        counts, training = self._counts, self.trial.training
+        size = self._dataset.size("train")
+        examples = counts["examples"]
+        requests = max(counts["requests"], 1.0)
+        seconds = max(self._train_seconds, 1e-9)
+        dense, embedding = self.trial.model.num_params(self._dataset.schema)
+        totals = {
+            "params": dense,
+            "params_embedding": embedding,
+            "compute": counts["compute"],
+            "compute_causal": counts["compute_causal"],
+            "compute_nominal": counts["compute_nominal"],
+            "flops_per_request": counts["compute"] / TRAINING_FACTOR / requests,
+            "examples": examples,
+            "unique_examples": examples if size is None else min(examples, size.examples),
+            "requests": counts["requests"],
+            "candidates_per_request": examples / requests,
+            "events_per_request": counts["events"] / requests,
+            "steps": self._steps,
+            "epochs": 1.0 if size is None else counts["requests"] / size.requests,
+            "train_seconds": self._train_seconds,
+            "examples_per_second": examples / seconds,
+        }
+        if counts["compute"]:
+            peak = machine.gemm_peak(training.device, training.precision, training.threads)
+            totals["mfu"] = counts["compute_causal"] / seconds / peak
+        return totals
+
+
+def opened(config: DatasetConfig) -> Dataset:
+    """The data set, opened once per process: the next trial of a reused worker finds it ready."""
+    return _opened(canonical_json(config.to_dict()), config)
+
+
+@functools.lru_cache(maxsize=2)
+def _opened(key: str, config: DatasetConfig) -> Dataset:
+    return config.open()
