@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scaling.batch import View
+from scaling.datasets.log import RequestTable
 from scaling.datasets.synthetic_parts import Part
 from scaling.datasets.views import ViewIndex
 from scaling.datasets.world import (
@@ -71,8 +72,7 @@ def _read_block(
     world: World, part: Part, index: ViewIndex, rows: Ints, views: Sequence[View]
 ) -> tuple[npt.NDArray[np.float32], Floats, npt.NDArray[np.bool_], Floats]:
     log, table = part.log, part.table.select(rows)
-    first = log.user_offsets[table.user]
-    events, mask = _union(index, views, first, table.start)
+    events, mask = _union(index, views, table)
     ages = np.where(mask, table.time[:, None] - log.times[events], 0)
     items = log.items[events]
     weights = _weights(world, items, log.actions[events], log.scenarios[events], ages)
@@ -92,16 +92,16 @@ def _read_block(
     return (
         np.concatenate([soft, scaled], axis=1),
         familiar / (BOREDOM_SOFTNESS + familiar),
-        mask.sum(1) == table.start - first,
+        mask.sum(1) == table.start - log.user_offsets[table.user],
         ages.max(1, initial=0).astype(np.float64),
     )
 
 
 def _union(
-    index: ViewIndex, views: Sequence[View], first: Ints, start: Ints
+    index: ViewIndex, views: Sequence[View], table: RequestTable
 ) -> tuple[Ints, npt.NDArray[np.bool_]]:
     """Events of at least one view, [r, n], each once, and their mask."""
-    found = [index.events(view, first, start) for view in views]
+    found = index.read(views, table)
     together = np.concatenate([np.where(mask, events, -1) for events, mask in found], axis=1)
     together.sort(axis=1)
     mask = together >= 0

@@ -74,7 +74,10 @@ def floor_of_views(config: SyntheticConfig, views: Iterable[View]) -> Mapping[st
     Returns:
         `loss_floor_at` and `loss_floor_at.BEHAVIOUR`.
     """
-    views = sorted(set(views), key=lambda view: (view.strategy, view.length))
+    views = list(views)
+    if not any(view.disjoint for view in views):
+        # Order and repeats change what is read only where a view skips what earlier ones read.
+        views = sorted(set(views), key=lambda view: (view.strategy, view.length, repr(view.of)))
     if not views:
         raise ValueError("views must hold at least one view, got none")
     asked = {"estimator": ESTIMATOR_VERSION, "views": [view.to_dict() for view in views]}

@@ -28,25 +28,20 @@ class BatchMaker:
     index: ViewIndex = field(init=False)
     labels: npt.NDArray[np.float32] = field(init=False)
     """[num_actions, k]"""
-    unknown_times: bool = field(init=False)
 
     def __post_init__(self) -> None:
         labels = np.array(self.log.schema.action_labels, np.float32)
         object.__setattr__(self, "index", ViewIndex(self.log))
         object.__setattr__(self, "labels", labels)
-        # Looked at once: the search for unknown ages costs 5 % of a batch.
-        object.__setattr__(self, "unknown_times", bool((self.log.times == UNKNOWN_TIME).any()))
 
     def make_batch(self, table: RequestTable, rows: Ints, views: Sequence[View]) -> Batch:
         """The requests `rows` of `table`, each view padded to its longest of the batch.
 
         Raises:
-            ValueError: an unknown view strategy, or no view at all.
+            ValueError: as `check`.
         """
-        self.check(views)
         table = table.select(rows)
-        first = self.log.user_offsets[table.user]
-        found = [self.index.events(view, first, table.start) for view in views]
+        found = self.index.read(views, table)
         length = table.stop - table.start
         column = np.arange(max(int(length.max(initial=0)), 1))
         mask = column < length[:, None]
@@ -66,16 +61,12 @@ class BatchMaker:
             labels=torch.from_numpy(labels),
             users=torch.from_numpy(table.user),
             requests=torch.from_numpy(table.ids),
-            distinct_events=torch.from_numpy(
-                distinct_events([events for events, _ in found], [mask for _, mask in found])
-            ),
+            distinct_events=torch.from_numpy(distinct_events(found)),
         )
 
     def lengths(self, table: RequestTable, views: Sequence[View]) -> Ints:
-        """How many events each view holds per request, [R, views]."""
-        first = self.log.user_offsets[table.user]
-        found = [self.index.lengths(view, first, table.start) for view in views]
-        return np.stack(found, axis=1)
+        """How many events each view holds per request, [R, views]; raises as `check`."""
+        return self.index.lengths(views, table)
 
     def label_rates(self, table: RequestTable) -> npt.NDArray[np.float64]:
         """The mean of each label over the candidates of the requests, [k]."""
@@ -85,16 +76,15 @@ class BatchMaker:
         return rates
 
     def check(self, views: Sequence[View]) -> None:
-        """`ValueError` for no view at all or an unknown strategy; finds each one's events once."""
-        if not views:
-            raise ValueError("views must hold at least one view, got none")
-        for view in views:
-            self.index.positions(view.strategy)
+        """Prepares the views; `ValueError` for none at all, an unknown strategy, behaviour or
+        attribute, or a merged view of a log with events of unknown time."""
+        self.index.check(views)
 
     def _view(self, table: RequestTable, events: Ints, mask: Bools) -> ViewBatch:
         times = self.log.times.take(events)
         ages = (table.time[:, None] - times).astype(np.float32)
-        if self.unknown_times:
+        # Known in advance: the search for unknown ages costs 5 % of a batch.
+        if self.index.unknown_times:
             ages[times == UNKNOWN_TIME] = -1.0
         ages *= mask
         return ViewBatch(

@@ -25,6 +25,7 @@ from scaling.datasets.synthetic_parts import (
     training_chunk,
     world_of,
 )
+from scaling.datasets.view_strategies import check_views
 
 Ints = npt.NDArray[np.int64]
 
@@ -123,6 +124,7 @@ class SyntheticDataset(Dataset):
         """
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        check_views(self.schema, views)
         if split != "train":
             return self._pass(self._evaluated(split), None, views, batch_size)
         if seed is None:
@@ -140,9 +142,7 @@ class SyntheticDataset(Dataset):
         count = min(count, len(part.table))
         rows = np.sort(np.random.default_rng(0).choice(len(part.table), count, replace=False))
         table = part.table.select(rows)
-        index, first = BatchMaker(part.log).index, part.log.user_offsets[table.user]
-        lengths = [index.lengths(view, first, table.start) for view in views]
-        return np.stack(lengths, axis=1), table.stop - table.start
+        return BatchMaker(part.log).lengths(table, views), table.stop - table.start
 
     def describe(self) -> Mapping[str, Any]:
         labels = np.array(self.schema.action_labels)[self.test.log.actions]

@@ -1,107 +1,133 @@
-"""Views of the history: which events a model reads of each request.
+"""Views of the history: which events a model reads of each request (`View` says the rules).
 
-Shapes: b requests, n events of a view, E events of the log.
+Shapes: b requests, n events of a view.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
-from scaling.batch import Schema, View
-from scaling.datasets.log import EventLog
+from scaling.batch import View
+from scaling.datasets.event_sets import EventSets, Ints, Read
+from scaling.datasets.log import UNKNOWN_TIME, EventLog, RequestTable
+from scaling.datasets.view_categories import CategoryIndex, CategoryStrategy
+from scaling.datasets.view_ranges import RangeStrategy
+from scaling.datasets.view_strategies import (
+    MERGED,
+    WHOLE,
+    category,
+    check_views,
+    chosen_actions,
+    unmerged,
+)
 
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
+_BLOCK = 256
+"""Requests whose events are looked up at a time where lengths alone are asked for."""
 
 
 @dataclass(frozen=True, eq=False)
 class ViewIndex:
-    """Finds the events of a view by binary search in the positions of its strategy's events."""
+    """Finds the events of views in a log; what a strategy needs is sorted once and kept."""
 
     log: EventLog
-    _positions: dict[str, Ints] = field(default_factory=dict, repr=False)
+    _checked: set[tuple[View, ...]] = field(default_factory=set, repr=False)
+    _strategies: dict[str, RangeStrategy | CategoryStrategy] = field(
+        default_factory=dict, repr=False
+    )
+    _categories: dict[str, CategoryIndex] = field(default_factory=dict, repr=False)
 
-    def positions(self, strategy: str) -> Ints | None:
-        """The log's events that a strategy chooses, ascending; None where it chooses all.
+    @cached_property
+    def unknown_times(self) -> bool:
+        """Whether the log holds events of unknown time."""
+        return bool((self.log.times == UNKNOWN_TIME).any())
+
+    def check(self, views: Sequence[View]) -> None:
+        """Looks at every view, and prepares what it needs; at the same views only once.
 
         Raises:
-            ValueError: unknown strategy; lists the valid ones.
+            ValueError: no view, an unknown strategy (lists the valid ones), or a merged view of a
+                log without a common order.
         """
-        if strategy == "recent":
-            return None
-        if strategy not in self._positions:
-            chosen = chosen_actions(self.log.schema, strategy)
-            self._positions[strategy] = np.flatnonzero(chosen[self.log.actions])
-        return self._positions[strategy]
+        if tuple(views) in self._checked:
+            return
+        check_views(self.log.schema, views)
+        if self.unknown_times and any(view.strategy == MERGED for view in views):
+            raise ValueError(
+                "view strategy 'merged' needs the time of every event, and this data set holds "
+                "events of unknown time: its views have no common order"
+            )
+        for view in unmerged(views):
+            if view.strategy not in self._strategies:
+                self._strategies[view.strategy] = self._strategy(view.strategy)
+        self._checked.add(tuple(views))
 
-    def lengths(self, view: View, first: Ints, start: Ints) -> Ints:
-        """How many events the view holds per request, [b]; `first` and `start` as in `events`."""
-        low, high = self._bounds(view, first, start)
-        length: Ints = np.minimum(high - low, view.length)
-        return length
+    def read(self, views: Sequence[View], table: RequestTable) -> list[Read]:
+        """The events of each view, for the requests of `table`; raises as `check` does."""
+        self.check(views)
+        return self._read(views, table, None)
 
-    def events(self, view: View, first: Ints, start: Ints) -> tuple[Ints, Bools]:
-        """The events of a view, oldest first, right-padded to the longest (at least 1 column).
+    def lengths(self, views: Sequence[View], table: RequestTable) -> Ints:
+        """How many events each view holds per request, [b, views]; raises as `check` does."""
+        self.check(views)
+        lengths = np.zeros((len(table), len(views)), np.int64)
+        for begin in range(0, len(table), _BLOCK):
+            rows = np.arange(begin, min(begin + _BLOCK, len(table)))
+            found = self._read(views, table.select(rows), None)
+            for column, (_, mask) in enumerate(found):
+                lengths[rows, column] = np.count_nonzero(mask, axis=1)
+        return lengths
 
-        Args:
-            first: [b], the first event of each request's user.
-            start: [b], the first candidate: only events before it are history.
+    def _read(
+        self, views: Sequence[View], table: RequestTable, skip: EventSets | None
+    ) -> list[Read]:
+        """As `read`; none of the views counts the events of `skip`."""
+        first = self.log.user_offsets[table.user]
+        found: list[Read] = []
+        for view in views:
+            seen = skip
+            if view.disjoint and found:
+                seen = EventSets.of(found, self._bits)
+                seen = seen if skip is None else seen.union(skip)
+            if view.strategy == MERGED:
+                parts = self._read(view.of, table, seen)
+                found.append(EventSets.of(parts, self._bits).latest(view.length))
+                continue
+            strategy = self._strategies[view.strategy]
+            if isinstance(strategy, CategoryStrategy):
+                found.append(strategy.read(view.length, table, seen))
+            else:
+                found.append(strategy.read(view.length, first, table.start, seen))
+        return found
 
-        Returns:
-            Indices into the log [b, n], 0 where padded, and the mask [b, n].
-        """
-        low, high = self._bounds(view, first, start)
-        length = np.minimum(high - low, view.length)
-        column = np.arange(max(int(length.max(initial=0)), 1))
-        mask = column < length[:, None]
-        index = (high - length)[:, None] + column
-        index *= mask
-        positions = self.positions(view.strategy)
-        if positions is None:
-            return index, mask
-        if not len(positions):
-            return np.zeros_like(index), mask
-        events = positions.take(index)
-        events *= mask
-        return events, mask
+    def _strategy(self, name: str) -> RangeStrategy | CategoryStrategy:
+        schema = self.log.schema
+        if name in WHOLE:
+            return RangeStrategy(None, spread=name == "lifetime")
+        wanted = category(schema, name)
+        if wanted is None:
+            chosen = chosen_actions(schema, name)
+            return RangeStrategy(np.flatnonzero(chosen[self.log.actions]), spread=False)
+        if wanted.attribute not in self._categories:
+            values = schema.item_attributes[wanted.attribute].of_item
+            self._categories[wanted.attribute] = CategoryIndex(self.log, values, self._bits)
+        return CategoryStrategy(self._categories[wanted.attribute], wanted.by)
 
-    def _bounds(self, view: View, first: Ints, start: Ints) -> tuple[Ints, Ints]:
-        positions = self.positions(view.strategy)
-        if positions is None:
-            return first, start
-        return np.searchsorted(positions, first), np.searchsorted(positions, start)
-
-
-def strategies(schema: Schema) -> tuple[str, ...]:
-    """Every strategy a data set can answer: `recent`, its behaviours, and `no_` of each."""
-    return ("recent", *schema.behaviours, *(f"no_{name}" for name in schema.behaviours))
-
-
-def chosen_actions(schema: Schema, strategy: str) -> Bools:
-    """Which action codes a strategy chooses, [num_actions]; `ValueError` if it is unknown."""
-    if strategy not in strategies(schema):
-        raise ValueError(
-            f"unknown view strategy {strategy!r}; valid: {', '.join(strategies(schema))}"
-        )
-    if strategy == "recent":
-        return np.ones(schema.num_actions, bool)
-    # A behaviour may itself be called `no_...`: the plain name goes first.
-    negated = strategy not in schema.behaviours
-    column = schema.behaviours.index(strategy.removeprefix("no_") if negated else strategy)
-    chosen: Bools = np.array(schema.action_labels, bool)[:, column] != negated
-    return chosen
+    @property
+    def _bits(self) -> int:
+        return self.log.num_events.bit_length()
 
 
-def distinct_events(events: list[Ints], masks: list[Bools]) -> Ints:
-    """Events read by at least one of the views, per request [b]; inputs as from `events`."""
-    if len(events) == 1:
-        single: Ints = np.count_nonzero(masks[0], axis=1)
+def distinct_events(reads: Sequence[Read]) -> Ints:
+    """Events read by at least one of the views, per request [b]."""
+    if len(reads) == 1:
+        single: Ints = np.count_nonzero(reads[0][1], axis=1)
         return single
     # Padding becomes -1, one extra value at the row's beginning when there is any.
-    together = np.concatenate([np.where(m, e, -1) for e, m in zip(events, masks)], axis=1)
+    together = np.concatenate([np.where(mask, events, -1) for events, mask in reads], axis=1)
     together.sort(axis=1)
     fresh = together[:, 1:] != together[:, :-1]
     distinct: Ints = np.count_nonzero(fresh, axis=1) + (together[:, 0] >= 0)

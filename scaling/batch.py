@@ -22,18 +22,51 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 @dataclass(frozen=True, kw_only=True)
 class View(Config):
-    """A sub-sequence of the history that a model wants to read.
+    """A sub-sequence of the history that a model wants to read, oldest event first.
 
-    `strategy` is `recent`, the name of a behaviour (its positive events), or `no_` and that name
-    (the events without it); the most recent `length` of the chosen events are kept, oldest first.
+    `strategy` says which of the user's events before the request (the history) are read:
+
+    * `recent`: the most recent `length` of all;
+    * the name of a behaviour (its positive events), `no_` and that name (the events without it),
+      or behaviours joined by `+` (the events with any of them): the most recent `length`;
+    * `lifetime`: `length` events evenly spaced from the oldest to the newest. Event j of n, out of
+      H numbered by time, is H - 1 - floor((n - 1 - j) (H - 1) / (n - 1)): the newest always, the
+      oldest from n = 2 on, all where there are at most `length`;
+    * `user.ATTRIBUTE`: the most recent `length` of those whose item has one of the user's most
+      frequent values of that item attribute in the history (`TOP_VALUES` in `scaling.datasets`);
+    * `request.ATTRIBUTE`: the most recent `length` of those whose item has the value of one of the
+      request's candidates, so that the history depends on what is asked about;
+    * `merged`: exactly the distinct events that the views in `of` read, in the log's order. It
+      shows a model of one sequence what another model's blocks see, at its real length.
     """
 
     strategy: str
     length: int
+    """The most events read; for `merged` the sum of those of `of`."""
+    disjoint: bool = False
+    """Skip the events that earlier views of the model read, and go on further back instead. A
+    merged view passes this on to each view in `of`."""
+    of: tuple[View, ...] = ()
+    """The views that a `merged` one unites, each with its own rules; empty for the others."""
 
     def __post_init__(self) -> None:
         if self.length < 1:
             raise ValueError(f"View.length must be at least 1, got {self.length}")
+        if self.strategy != "merged":
+            if self.of:
+                raise ValueError(
+                    f"View.of must be empty unless the strategy is 'merged', got {len(self.of)} "
+                    f"views for {self.strategy!r}"
+                )
+            return
+        if not self.of:
+            raise ValueError("View.of must hold at least one view for the strategy 'merged'")
+        total = sum(view.length for view in self.of)
+        if self.length != total:
+            raise ValueError(
+                f"View.length of a merged view must be the sum of the lengths of `of`, "
+                f"{total}, got {self.length}"
+            )
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 from scaling.batch import Batch, Schema, View
 from scaling.datasets.log import UNKNOWN_TIME, EventLog, RequestTable, build_log, cut_requests
 from scaling.datasets.requests import BatchMaker, make_batch
-from scaling.datasets.views import strategies
+from scaling.datasets.view_strategies import strategies
 
 STRATEGIES = ("recent", "click", "like", "no_click", "no_like")
 VIEWS = tuple(View(strategy=strategy, length=5) for strategy in STRATEGIES)
@@ -168,9 +169,10 @@ def test_an_unknown_strategy_is_refused_with_the_valid_ones(
     strategy: str, random_log: Callable[[int], EventLog]
 ) -> None:
     log = random_log(0)
-    assert strategies(log.schema) == STRATEGIES
+    valid = strategies(log.schema)
+    assert set(STRATEGIES) < set(valid)
     table = cut_requests(log, max_candidates=4)
-    with pytest.raises(ValueError, match=f"valid: {', '.join(STRATEGIES)}"):
+    with pytest.raises(ValueError, match=f"{strategy!r}; valid: {re.escape(', '.join(valid))}"):
         make_batch(log, table, np.arange(2), (View(strategy=strategy, length=3),))
     with pytest.raises(ValueError, match="at least one view"):
         make_batch(log, table, np.arange(2), ())

@@ -97,6 +97,14 @@ def test_more_views_tell_more() -> None:
     assert both["loss_floor_at"] == pytest.approx(mean)
 
 
+def test_a_window_in_disjoint_parts_tells_as_much_as_in_one() -> None:
+    parts = [View(strategy="recent", length=12), View(strategy="recent", length=4, disjoint=True)]
+    whole = loss_floor_at(SMALL, 16)
+    assert floor_of_views(SMALL, parts)["loss_floor_at"] == pytest.approx(whole, abs=1e-12)
+    merged = View(strategy="merged", length=16, of=tuple(parts))
+    assert floor_of_views(SMALL, [merged])["loss_floor_at"] == pytest.approx(whole, abs=1e-12)
+
+
 def test_known_truth_reports_the_floor_of_the_views() -> None:
     views = [View(strategy="recent", length=16)]
     known = SMALL.open().known_truth(views)
