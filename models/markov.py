@@ -26,7 +26,7 @@ _PENDING = 1 << 20
 class MarkovConfig(ReferenceConfig):
     """Rates of (last event, candidate), backing off to the candidate's popularity."""
 
-    strength: float = 10.0
+    strength: float = 30.0
     """Pseudo-examples at the candidate's popularity that every pair starts with."""
     popularity_strength: float = 10.0
     """Pseudo-examples at the base rate that every item starts with; see `popularity`."""
