@@ -2,10 +2,10 @@
 
 Source: Climber, arXiv 2502.09888, equations 1-4. A stack of layers per sub-sequence (block) of the
 lifetime history, each layer with temperatures of its own per scenario and head; a candidate passes
-through every stack, and its N_b vectors are fused by an attention layer over the blocks and an
-element-wise gate.
+through every stack, and its N_b vectors are fused (`scaling.models.fusion`). Every part can be
+switched off, which gives the paper's ablations.
 
-Shapes: b requests, m candidates, N blocks, d width. The stacks are groups of one `Stack`.
+Shapes: b requests, m candidates, N blocks, d width.
 """
 
 from __future__ import annotations
@@ -13,55 +13,87 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from scaling import compute
 from scaling.batch import Candidates, Context, Schema, View
-from scaling.compute import Floats, Flops
+from scaling.compute import Flops
 from scaling.config import register
-from scaling.models.base import MODELS, Memory, ModelConfig
+from scaling.diagnostics import temperature_name
+from scaling.models.base import MODELS, Memory, ModelConfig, check_sizes
+from scaling.models.fusion import (
+    FusionKind,
+    GatedFusion,
+    PlainFusion,
+    fused_width,
+    fusion_flops,
+    fusion_params,
+)
 from scaling.models.head import Head
-from scaling.models.stack import FFN_FACTOR, Layer, StackShape
+from scaling.models.stack_ranker import StackRanker, check_experts, stack_flops, stack_params
+from scaling.models.stack_shape import Bias, StackShape
 from scaling.models.tokens import Tokens
-from scaling.models.transformer import StackRanker, check_sizes
-
-GATE_SQUEEZE = 4
-"""The gate's hidden layer is this many times narrower than its N d inputs."""
 
 
 @register(MODELS, "astro")
 @dataclass(frozen=True, kw_only=True)
 class AstroConfig(ModelConfig):
-    """One block per entry of `strategies`; the length is shared out equally."""
-
-    causal: ClassVar[bool] = True
+    """One block per entry of `strategies`."""
 
     strategies: tuple[str, ...]
     """What each block reads (see `View`), in order of importance."""
+    shares: tuple[int, ...] = ()
+    """The blocks' lengths in proportion (2, 1, 1: half the events to the first); empty: equal."""
+    partition: bool = False
+    """Whether a block skips events that an earlier block reads (version 1 of the paper); else the
+    blocks may overlap (version 2)."""
+    temperature: bool = True
+    """Whether the attention's temperatures are learned."""
+    fusion: FusionKind = "gated"
+    bias: Bias = "key"
+    """Relative bias by age and position: of the key, of the pair, or none."""
+    bidirectional: bool = False
+    """Whether events see later ones of their block."""
+    share_stacks: bool = False
+    """Whether all blocks use one stack's weights."""
     head_dim: int = 16
+    experts: int = 1
+    """Feed-forward parts per layer; 1: no mixture of experts."""
+    experts_per_token: int = 1
 
     def __post_init__(self) -> None:
         check_sizes(self, self.head_dim)
+        check_experts(self, self.experts, self.experts_per_token)
         if not self.strategies:
             raise ValueError("astro.strategies must name at least one block")
-        if self.seq_len % self.blocks:
+        if self.shares and len(self.shares) < self.blocks:
+            raise ValueError(
+                f"astro.shares must name each of the {self.blocks} blocks, got {self.shares}"
+            )
+        if min(self._shares()) < 1 or self.seq_len % sum(self._shares()):
             raise ValueError(
                 f"astro.seq_len {self.seq_len} does not divide into {self.blocks} blocks "
-                f"({', '.join(self.strategies)}): choose a multiple of {self.blocks}"
+                f"({', '.join(self.strategies)}) of shares {self._shares()}: choose a multiple of "
+                f"{sum(self._shares())}"
             )
 
     @classmethod
     def example(cls, schema: Schema) -> Self:
         return cls(depth=3, width=32, seq_len=16, strategies=("recent", schema.behaviours[0]))
 
+    def _shares(self) -> tuple[int, ...]:
+        return self.shares[: self.blocks] or (1,) * self.blocks
+
     @property
     def blocks(self) -> int:
         return len(self.strategies)
+
+    @property
+    def causal(self) -> bool:
+        return not self.bidirectional
 
     def with_blocks(self, blocks: int, **axes: Any) -> Self:
         if not 1 <= blocks <= len(self.strategies):
@@ -72,106 +104,89 @@ class AstroConfig(ModelConfig):
         return dataclasses.replace(self, strategies=self.strategies[:blocks], **axes)
 
     def views(self) -> tuple[View, ...]:
-        length = self.seq_len // self.blocks
-        return tuple(View(strategy=strategy, length=length) for strategy in self.strategies)
-
-    def shape(self, schema: Schema) -> StackShape:
-        """Of one block's stack."""
-        return StackShape(
-            depth=self.depth,
-            width=self.width,
-            length=self.seq_len // self.blocks,
-            head_dim=self.head_dim,
-            scenarios=schema.num_scenarios,
+        unit = self.seq_len // sum(self._shares())
+        return tuple(
+            View(strategy=strategy, length=share * unit, disjoint=self.partition and index > 0)
+            for index, (strategy, share) in enumerate(zip(self.strategies, self._shares()))
         )
+
+    def shapes(self, schema: Schema) -> list[StackShape]:
+        """Of every block's stack."""
+        return [
+            StackShape(
+                depth=self.depth,
+                width=self.width,
+                length=view.length,
+                head_dim=self.head_dim,
+                scenarios=schema.num_scenarios if self.temperature else None,
+                causal=self.causal,
+                bias=self.bias,
+                experts=self.experts,
+                experts_per_token=self.experts_per_token,
+            )
+            for view in self.views()
+        ]
 
     def build(self, schema: Schema) -> Astro:
         return Astro(self, schema)
 
     def params(self, schema: Schema) -> Mapping[str, int]:
-        stack = {k: v * self.blocks for k, v in self.shape(schema).params().items()}
+        shapes = self.shapes(schema)
         return {
             **Tokens.params(schema, self.width),
-            **stack,
-            "fusion": Fusion.num_params(self, schema),
-            **Head.params(schema, self.blocks * self.width, self.width),
+            **stack_params(shapes, shared=self.share_stacks),
+            **fusion_params(self.fusion, shapes[0], self.blocks),
+            **Head.params(schema, self.head_width, self.width),
         }
 
     def flops(
         self, schema: Schema, lengths: npt.NDArray[np.int64], candidates: npt.NDArray[np.int64]
     ) -> Flops:
-        shape = self.shape(schema)
-        total: dict[str, Floats] = {}
-        saving: Floats = np.zeros(len(candidates))
-        for block in range(self.blocks):
-            components, discount = shape.flops(lengths[:, block], candidates)
-            saving = saving + discount
-            for name, value in components.items():
-                total[name] = total[name] + value if name in total else value
-        total["candidates.fusion"] = Fusion.flops(self, candidates)
-        total |= Head.flops(schema, self.blocks * self.width, self.width, candidates)
-        return Flops(total, saving)
+        shapes = self.shapes(schema)
+        components, discount = stack_flops(shapes, lengths, candidates)
+        components |= fusion_flops(self.fusion, shapes[0], self.blocks, candidates)
+        components |= Head.flops(schema, self.head_width, self.width, candidates)
+        return Flops(components, discount)
 
-
-class Fusion(nn.Module):
-    """Bit-wise gated fusion: an adaptive layer over the blocks, then an element-wise gate.
-
-    G = ATL(E); Y = G * sigmoid(f(G)) with f: N d -> N d / 4 -> N d (equation 4).
-    """
-
-    def __init__(self, config: AstroConfig, schema: Schema) -> None:
-        super().__init__()
-        wide = config.blocks * config.width
-        self.layer = Layer(dataclasses.replace(config.shape(schema), depth=1), groups=1)
-        self.log_temperature = nn.Parameter(
-            torch.zeros(schema.num_scenarios, config.width // config.head_dim)
-        )
-        self.squeeze = nn.Linear(wide, wide // GATE_SQUEEZE, bias=False)
-        self.activation = nn.SiLU()
-        self.excite = nn.Linear(wide // GATE_SQUEEZE, wide, bias=False)
-        nn.init.normal_(self.squeeze.weight, std=wide**-0.5)
-        nn.init.normal_(self.excite.weight, std=(wide // GATE_SQUEEZE) ** -0.5)
-
-    def forward(self, blocks: Tensor, scenario: Tensor) -> Tensor:
-        """[N, b, m, d] as [b, m, N d]; `scenario` [b]."""
-        n, b, m, d = blocks.shape
-        # Rows of the layer are the b m candidates; its sequence is the N blocks.
-        x = blocks.permute(1, 2, 0, 3).reshape(1, b * m, n, d)
-        normed = self.layer.norm_attention(x)
-        k, v = self.layer.keys_values(normed)
-        q = self.layer.heads(self.layer.query(normed))
-        scores = q @ k.transpose(-1, -2) / self.layer.head_dim**0.5
-        temper = torch.exp(-self.log_temperature[scenario]).repeat_interleave(m, 0)
-        weights = (scores * temper.to(scores.dtype)[..., None, None]).softmax(-1)
-        gathered = self.layer.finish(x, weights.to(v.dtype) @ v).reshape(b, m, n * d)
-        gate: Tensor = torch.sigmoid(self.excite(self.activation(self.squeeze(gathered))))
-        return gathered * gate
-
-    @staticmethod
-    def num_params(config: AstroConfig, schema: Schema) -> int:
-        d, wide = config.width, config.blocks * config.width
-        layer = (4 + 2 * FFN_FACTOR) * d * d + 2 * d
-        temperatures = schema.num_scenarios * (d // config.head_dim)
-        return layer + temperatures + 2 * wide * (wide // GATE_SQUEEZE)
-
-    @staticmethod
-    def flops(config: AstroConfig, candidates: npt.NDArray[np.int64]) -> Floats:
-        """FLOPs per request, all candidates together."""
-        d, n, wide = config.width, config.blocks, config.blocks * config.width
-        rows = n * np.asarray(candidates, np.float64)
-        layer = compute.linear(rows, d, (4 + 2 * FFN_FACTOR) * d) + compute.attention(rows, n, d)
-        return layer + 2 * compute.linear(candidates, wide, wide // GATE_SQUEEZE)
+    @property
+    def head_width(self) -> int:
+        """Width of the fused vector."""
+        return fused_width(self.fusion, self.blocks, self.width)
 
 
 class Astro(StackRanker):
     """See `AstroConfig`."""
 
     def __init__(self, config: AstroConfig, schema: Schema) -> None:
-        super().__init__(schema, config.shape(schema), groups=config.blocks)
-        self.fusion = Fusion(config, schema)
-        self.head = Head(schema, config.blocks * config.width, config.width)
+        shapes = config.shapes(schema)
+        super().__init__(schema, shapes, shared=config.share_stacks)
+        self.config, self.scenarios = config, schema.scenarios
+        self.fusion = (
+            GatedFusion(shapes[0], config.blocks)
+            if config.fusion == "gated"
+            else PlainFusion(config.fusion)
+        )
+        self.head = Head(schema, config.head_width, config.width)
 
     def score(self, memory: Memory, candidates: Candidates, context: Context) -> Tensor:
         blocks = self.stack_vectors(memory, candidates, context)
         logits: Tensor = self.head(self.fusion(blocks, context.scenario))
         return logits
+
+    def diagnostics(self) -> Mapping[str, float]:
+        """The learned temperatures exp(w), mean over heads, by block, layer and scenario."""
+        found: dict[str, float] = {}
+        for part, views in enumerate(self.parts):
+            learned = self.stack_of(part).log_temperature
+            if learned is None:
+                return found
+            # [weights, scenarios, layers]; shared weights are one block's for all.
+            means = learned.detach().float().exp().mean(-1).cpu()
+            for place, view in enumerate(views):
+                of_block = means[place if len(means) > 1 else 0]
+                block = f"{view}-{self.config.strategies[view]}"
+                for scenario, values in zip(self.scenarios, of_block):
+                    found[temperature_name(block, scenario)] = float(values.mean())
+                    for layer, value in enumerate(values):
+                        found[temperature_name(block, scenario, layer)] = float(value)
+        return found

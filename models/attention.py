@@ -5,8 +5,10 @@ Shapes: b requests, h heads, n history events, m candidates, d head size.
     R = Q K^T + sqrt(d) * bias        A = softmax(R / (sqrt(d) * exp w))
 
 The bias depends on the key alone. What is constant along a query's keys cancels in the softmax, so
-such a bias is exact as one more dimension of queries and keys, which keeps the fused kernel:
-q' = [q, sqrt(d)] / exp w, k' = [k, bias], v' = [v, 0], scale 1 / sqrt(d).
+such a bias is exact as one more dimension of queries and keys, which keeps torch's fused kernel:
+q' = [q, sqrt(d)] / exp w, k' = [k, bias], v' = [v, 0], scale 1 / sqrt(d). On a CPU in full precision
+the blocked form of `scaling.models.blocked_attention` is faster than that kernel and takes the
+bias as it is.
 """
 
 from __future__ import annotations
@@ -15,54 +17,87 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+
+from scaling.models.blocked_attention import blocked_attention
 
 Implementation = Literal["fused", "reference"]
 
 MASKED = -1e4
 """Bias of a padded key: exp of it is 0 in every precision, and yet no row ends as NaN."""
 
+HEAD_SIZE_STEP = 8
+"""The fused kernels want head sizes that are multiples of this."""
 
-FUSED_HEAD_SIZE = 16
+
+class Attending(nn.Module):
+    """A module with two forms of the same computation; see `use_implementation`."""
+
+    implementation: Implementation = "fused"
 
 
-def causal_attention(
+def use_implementation(module: nn.Module, implementation: Implementation) -> None:
+    """Set how everything inside `module` computes: `fused` is the fast form, `reference` is plain
+    matrix products, which a FLOPs profiler can see."""
+    for part in module.modules():
+        if isinstance(part, Attending):
+            part.implementation = implementation
+
+
+def history_attention(
     q: Tensor,
     k: Tensor,
     v: Tensor,
     bias: Tensor,
     log_temperature: Tensor | None,
+    *,
+    causal: bool = True,
     implementation: Implementation = "fused",
 ) -> Tensor:
-    """History on itself, each event seeing itself and what came before.
+    """History on itself: each event on itself and what came before, or (not `causal`) on all.
 
     Args:
         q, k, v: [b, h, n, d]
-        bias: [b, h, n], of the key.
+        bias: [b, h, n], of the key; or [b, h, n, n], of query and key, which no fused kernel takes.
         log_temperature: w [b, h]; None for 0.
+        causal: whether an event sees later ones.
         implementation: `reference` is plain matrix products, which a FLOPs profiler can see.
 
     Returns:
         [b, h, n, d]
     """
-    size = q.shape[-1]
-    if implementation == "reference":
-        scores = q @ k.transpose(-1, -2) / size**0.5 + bias.unsqueeze(-2)
-        if log_temperature is not None:
-            scores = scores * torch.exp(-log_temperature)[..., None, None]
-        above = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).triu(1)
-        weights: Tensor = scores.masked_fill(above, float("-inf")).softmax(-1)
-        return weights @ v
-    query_bias = q.new_full((*q.shape[:-1], 1), size**0.5)
-    q = torch.cat([q, query_bias], -1)
+    pairwise = bias.dim() == 4
     if log_temperature is not None:
-        # The bias dimension is tempered too: the temperature divides the bias as well.
-        q = q * torch.exp(-log_temperature).to(q.dtype)[..., None, None]
+        # The bias is tempered too: the temperature divides the sum of both.
+        temper = torch.exp(-log_temperature)[..., None]
+        q = q * temper.to(q.dtype)[..., None]
+        bias = bias * (temper[..., None] if pairwise else temper)
+    if implementation == "reference" or pairwise:
+        return _plain(q, k, v, bias if pairwise else bias.unsqueeze(-2), causal)
+    if q.device.type == "cpu" and q.dtype in (torch.float32, torch.float64):
+        return blocked_attention(q, k, v, bias, causal)
+    return _with_bias_dimension(q, k, v, bias, causal)
+
+
+def _plain(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, causal: bool) -> Tensor:
+    """All scores at once; bias [b, h, 1 or n, n]."""
+    scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5 + bias.to(q.dtype)
+    if causal:
+        above = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).triu(1)
+        scores = scores.masked_fill(above, float("-inf"))
+    weights: Tensor = scores.softmax(-1).to(v.dtype)
+    return weights @ v
+
+
+def _with_bias_dimension(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, causal: bool) -> Tensor:
+    """Torch's fused kernel on [q, sqrt(d)] and [k, bias]; bias [b, h, n], tempered already."""
+    size = q.shape[-1]
+    q = torch.cat([q, q.new_full((*q.shape[:-1], 1), size**0.5)], -1)
     k = torch.cat([k, bias.to(k.dtype).unsqueeze(-1)], -1)
-    # The fused kernel wants one head size, and on a CPU loses half its speed below 16.
-    spare = max(FUSED_HEAD_SIZE - size - 1, 0)
+    # All three must have one head size, or the fused kernel is lost.
+    spare = -(size + 1) % HEAD_SIZE_STEP
     q, k, v = F.pad(q, (0, spare)), F.pad(k, (0, spare)), F.pad(v, (0, spare + 1))
-    out = F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=size**-0.5)
+    out = F.scaled_dot_product_attention(q, k, v, is_causal=causal, scale=size**-0.5)
     return out[..., :size]
 
 

@@ -32,8 +32,6 @@ class ModelConfig(Config, ABC):
     registry = MODELS
     role: ClassVar[Literal["trained", "reference"]] = "trained"
     """`reference`: counted from data instead of trained by gradients."""
-    causal: ClassVar[bool] = False
-    """Whether an event's representation depends on earlier events only."""
     request_free_history: ClassVar[bool] = False
     """Whether `encode` reads neither the request's time nor its scenario."""
 
@@ -41,6 +39,11 @@ class ModelConfig(Config, ABC):
     width: int
     seq_len: int
     """Sum of the views' lengths, repeats counted."""
+
+    @property
+    def causal(self) -> bool:
+        """Whether an event's representation depends on earlier events only."""
+        return False
 
     @property
     def blocks(self) -> int:
@@ -90,6 +93,18 @@ class ModelConfig(Config, ABC):
         groups = self.params(schema)
         embedding = sum(n for name, n in groups.items() if name.startswith("embedding."))
         return sum(groups.values()) - embedding, embedding
+
+
+def check_sizes(config: ModelConfig, head_dim: int = 1) -> None:
+    """`ValueError` unless the sizes are positive and the width divides into heads."""
+    for field in ("depth", "width", "seq_len"):
+        value = getattr(config, field)
+        if value < 1:
+            raise ValueError(f"{config.name}.{field} must be at least 1, got {value}")
+    if head_dim < 1 or config.width % head_dim:
+        raise ValueError(
+            f"{config.name}.width must be a multiple of head_dim {head_dim}, got {config.width}"
+        )
 
 
 @dataclass(frozen=True)

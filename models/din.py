@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -24,11 +23,10 @@ from scaling.batch import Candidates, Context, Schema, View, ViewBatch
 from scaling.compute import Flops
 from scaling.config import register
 from scaling.models.attention import Implementation
-from scaling.models.base import MODELS, Memory, ModelConfig, Ranker
+from scaling.models.base import MODELS, Memory, ModelConfig, Ranker, check_sizes
 from scaling.models.head import Head
 from scaling.models.mlp import MLP, dense
 from scaling.models.tokens import Tokens
-from scaling.models.transformer import check_sizes
 
 PARTS = 4
 """Vectors that the activation unit reads: h, c, h - c, h * c."""
@@ -44,17 +42,19 @@ class DinConfig(ModelConfig):
     form needs about a quarter of them, since all but h * c can be projected before pairing.
     """
 
-    causal: ClassVar[bool] = True
-
     strategy: str = "recent"
 
     def __post_init__(self) -> None:
-        check_sizes(self, head_dim=1)
+        check_sizes(self)
 
     @property
     def units(self) -> int:
         """Hidden units of the activation unit."""
         return max(self.width // 4, 1)
+
+    @property
+    def causal(self) -> bool:
+        return True
 
     def views(self) -> tuple[View, ...]:
         return (View(strategy=self.strategy, length=self.seq_len),)

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,11 +28,10 @@ from scaling import compute
 from scaling.batch import Candidates, Context, Schema, View, ViewBatch
 from scaling.compute import Flops
 from scaling.config import register
-from scaling.models.base import MODELS, Memory, ModelConfig, Ranker
+from scaling.models.base import MODELS, Memory, ModelConfig, Ranker, check_sizes
 from scaling.models.head import Head
 from scaling.models.mlp import MLP, dense
 from scaling.models.tokens import Tokens
-from scaling.models.transformer import check_sizes
 
 RECENT = 16
 """Events of the short window."""
@@ -48,12 +46,14 @@ class DlrmConfig(ModelConfig):
     features by features, both triangles, those within a request once per request.
     """
 
-    causal: ClassVar[bool] = True
-
     strategy: str = "recent"
 
     def __post_init__(self) -> None:
-        check_sizes(self, head_dim=1)
+        check_sizes(self)
+
+    @property
+    def causal(self) -> bool:
+        return True
 
     def views(self) -> tuple[View, ...]:
         return (View(strategy=self.strategy, length=self.seq_len),)

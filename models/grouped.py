@@ -1,6 +1,7 @@
 """Layers with a leading group dimension: equal parallel stacks run as one computation.
 
-Shapes: g groups (blocks), r rows, d width.
+Shapes: g groups (blocks), r rows, d width. A layer made for one group may be used by several: they
+then share its weights.
 """
 
 from __future__ import annotations
@@ -11,16 +12,24 @@ from torch import Tensor, nn
 
 
 class GroupedLinear(nn.Module):
-    """A dense layer per group, without bias; all groups in one batched product."""
+    """A dense layer per group, without bias; all groups in one batched product.
 
-    def __init__(self, groups: int, fan_in: int, fan_out: int, std: float) -> None:
+    Weights start with standard deviation gain / sqrt(fan_in), which keeps the variance of what
+    comes in where the gain is 1; the optimizer scales the learning rate in the same proportion
+    (see `scaling.optim`).
+    """
+
+    def __init__(self, groups: int, fan_in: int, fan_out: int, gain: float = 1.0) -> None:
         super().__init__()
+        self.gain = gain
+        std = gain * fan_in**-0.5
         self.weight = nn.Parameter(torch.empty(groups, fan_in, fan_out).normal_(std=std))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[g, ..., fan_in] as [g, ..., fan_out]."""
-        rows = x.flatten(1, -2)
-        return torch.bmm(rows, self.weight).view(*x.shape[:-1], -1)
+    def forward(self, x: Tensor, first: int = 0) -> Tensor:
+        """[g, ..., fan_in] as [g, ..., fan_out - first]: outputs before `first` are left out."""
+        weight = self.weight[..., first:] if first else self.weight
+        rows = x.reshape(weight.shape[0], -1, x.shape[-1])
+        return torch.bmm(rows, weight).view(*x.shape[:-1], -1)
 
 
 class GroupedRMSNorm(nn.Module):

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,11 +25,10 @@ from scaling.batch import Candidates, Context, Schema, View, ViewBatch
 from scaling.compute import Flops
 from scaling.config import register
 from scaling.models.attention import Implementation
-from scaling.models.base import MODELS, Memory, ModelConfig, Ranker
+from scaling.models.base import MODELS, Memory, ModelConfig, Ranker, check_sizes
 from scaling.models.head import Head
 from scaling.models.mlp import MLP, dense
 from scaling.models.tokens import Tokens
-from scaling.models.transformer import check_sizes
 
 GATES = 3
 """Reset, update, new state."""
@@ -41,12 +39,14 @@ GATES = 3
 class GruConfig(ModelConfig):
     """`depth` GRU layers; one hidden layer and the head behind them."""
 
-    causal: ClassVar[bool] = True
-
     strategy: str = "recent"
 
     def __post_init__(self) -> None:
-        check_sizes(self, head_dim=1)
+        check_sizes(self)
+
+    @property
+    def causal(self) -> bool:
+        return True
 
     def views(self) -> tuple[View, ...]:
         return (View(strategy=self.strategy, length=self.seq_len),)
@@ -96,12 +96,13 @@ class Recurrence(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The last layer's states after 0 .. n events, [b, n + 1, d] for `x` [b, n, d]."""
-        start = self.start.to(x.dtype).unsqueeze(1).expand(-1, len(x), -1)
+        start = self.start.unsqueeze(1).expand(-1, len(x), -1)
+        start = start.clone(memory_format=torch.contiguous_format)
         if self.implementation == "reference":
-            for layer, state in enumerate(start.unbind()):
-                x = self._one_layer(layer, x, state)
+            for layer in range(len(start)):
+                x = self._one_layer(layer, x, start[layer])
         else:
-            x, _ = self.gru(x, start.contiguous())
+            x, _ = self.gru(x, start)
         return torch.cat([start[-1].unsqueeze(1), x], dim=1)
 
     def _one_layer(self, layer: int, x: Tensor, state: Tensor) -> Tensor:

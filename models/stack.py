@@ -1,8 +1,9 @@
-"""Stacks of pre-norm attention layers, each over one view of the history, and their candidates.
+"""Stacks of pre-norm layers, each over one view of the history, and their candidates.
 
 The plain transformer is one such stack; ASTRO has one per block, with learned temperatures. Equal
-stacks are groups of one batched computation. The last layer computes candidates only: history
-events pay keys and values there, nothing else.
+stacks are groups of one batched computation. A layer is a mixer and a feed-forward part. The last
+layer computes candidates only: history events pay there for what candidates read of them, nothing
+else.
 
 Shapes: g groups, b requests, n events, m candidates, d width, h heads, L layers.
 """
@@ -10,224 +11,176 @@ Shapes: g groups, b requests, n events, m candidates, d width, h heads, L layers
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
-from scaling import compute
 from scaling.batch import ViewBatch
 from scaling.compute import Floats
-from scaling.models.attention import (
-    MASKED,
-    Implementation,
-    candidate_attention,
-    causal_attention,
+from scaling.models.feedforward import (
+    Experts,
+    feed_forward,
+    feed_forward_flops,
+    feed_forward_params,
 )
-from scaling.models.grouped import GroupedLinear, GroupedRMSNorm
-from scaling.models.table import look_up
-from scaling.models.tokens import AGE_BUCKETS, age_bucket
+from scaling.models.grouped import GroupedRMSNorm
+from scaling.models.mixer import LayerFacts, Mixer, Remembered
+from scaling.models.relative_bias import RelativeBias
+from scaling.models.softmax_mixer import SoftmaxMixer
+from scaling.models.stack_shape import StackShape
 
-FFN_FACTOR = 4
+MIXERS: Mapping[str, type[Mixer]] = {"softmax": SoftmaxMixer}
 
-
-@dataclass(frozen=True, kw_only=True)
-class StackShape:
-    """The sizes of a stack."""
-
-    depth: int
-    width: int
-    length: int
-    """Largest number of events: the number of key positions."""
-    head_dim: int
-    scenarios: int | None
-    """Number of scenarios with a temperature of their own; None: no learned temperature."""
-
-    @property
-    def heads(self) -> int:
-        return self.width // self.head_dim
-
-    def params(self) -> Mapping[str, int]:
-        """Parameters by group."""
-        per_layer = self.width * self.width
-        groups = {
-            "attention": self.depth * 4 * per_layer,
-            "ffn": self.depth * 2 * FFN_FACTOR * per_layer,
-            "norm": self.depth * 2 * self.width,
-            "bias": self.depth * self.heads * (AGE_BUCKETS + self.length + 1),
-        }
-        if self.scenarios is not None:
-            groups["temperature"] = self.depth * self.scenarios * self.heads
-        return groups
-
-    def flops(
-        self, lengths: npt.NDArray[np.int64], candidates: npt.NDArray[np.int64]
-    ) -> tuple[dict[str, Floats], Floats]:
-        """Components and causal discount for real `lengths` [r] and `candidates` [r]."""
-        d, full = self.width, self.depth - 1
-        n, m = lengths.astype(np.float64), candidates.astype(np.float64)
-        components = {
-            "history.projections": full * compute.linear(n, d, 4 * d) + compute.linear(n, d, 2 * d),
-            "history.quadratic": full * compute.attention(n, n, d),
-            "history.ffn": full * compute.linear(n, d, 2 * FFN_FACTOR * d),
-            "candidates.projections": self.depth * compute.linear(m, d, 4 * d),
-            "candidates.quadratic": self.depth * compute.attention(m, n + 1, d),
-            "candidates.ffn": self.depth * compute.linear(m, d, 2 * FFN_FACTOR * d),
-        }
-        return components, full * compute.causal_saving(n, d)
-
-
-@dataclass(frozen=True)
-class StackMemory:
-    """Keys and values of every layer, for the candidates to come."""
-
-    keys: tuple[Tensor, ...]
-    """L of [b, g, h, n, d / h]"""
-    values: tuple[Tensor, ...]
-    bias: tuple[Tensor, ...]
-    """L of [b, g, h, n]; `MASKED` where padded."""
-
-    def tree(self) -> tuple[tuple[Tensor, ...], ...]:
-        return (self.keys, self.values, self.bias)
+StackMemory = tuple[Remembered, ...]
+"""What each of L layers remembers; every tensor [b, g, ...], so that requests can be selected."""
 
 
 class Layer(nn.Module):
-    """One pre-norm layer of g groups: attention and feed-forward, each added to its input."""
+    """One pre-norm layer of g groups: mixer and feed-forward, each added to its input."""
 
-    def __init__(self, shape: StackShape, groups: int) -> None:
+    def __init__(self, shape: StackShape, groups: int, number: int) -> None:
         super().__init__()
-        d, wide = shape.width, FFN_FACTOR * shape.width
-        self.head_dim = shape.head_dim
-        self.norm_attention = GroupedRMSNorm(groups, d)
-        self.query = GroupedLinear(groups, d, d, d**-0.5)
-        self.key_value = GroupedLinear(groups, d, 2 * d, d**-0.5)
-        # Residual branches together keep the variance of the stream at any depth.
-        self.out = GroupedLinear(groups, d, d, (2 * shape.depth * d) ** -0.5)
-        self.norm_ffn = GroupedRMSNorm(groups, d)
-        self.up = GroupedLinear(groups, d, wide, d**-0.5)
-        self.activation = nn.SiLU()
-        self.down = GroupedLinear(groups, wide, d, (2 * shape.depth * wide) ** -0.5)
+        self.norm_mixer = GroupedRMSNorm(groups, shape.width)
+        self.mixer = MIXERS[shape.mixing[number]](shape, groups, number)
+        self.norm_ffn = GroupedRMSNorm(groups, shape.width)
+        self.ffn = feed_forward(shape, groups)
 
-    def heads(self, x: Tensor) -> Tensor:
-        """[g, b, n, d] as [g b, h, n, d / h]."""
-        g, b, n, d = x.shape
-        return x.view(g * b, n, d // self.head_dim, self.head_dim).transpose(1, 2)
+    def encode(self, x: Tensor, facts: LayerFacts, last: bool) -> tuple[Remembered, Tensor]:
+        """What is remembered of the events `x` [g, b, n, d], and the events for the next layer."""
+        memory, mixed = self.mixer.encode(self.norm_mixer(x), facts, last)
+        return memory, x if mixed is None else self.fed(x + mixed)
 
-    def keys_values(self, normed: Tensor) -> tuple[Tensor, Tensor]:
-        g, b, n, d = normed.shape
-        both = self.key_value(normed).view(g * b, n, 2, d // self.head_dim, self.head_dim)
-        k, v = both.permute(2, 0, 3, 1, 4).unbind(0)
-        return k, v
+    def score(self, x: Tensor, memory: Remembered, facts: LayerFacts) -> Tensor:
+        """The candidates `x` [g, b, m, d] after this layer."""
+        return self.fed(x + self.mixer.score(self.norm_mixer(x), memory, facts))
 
-    def finish(self, x: Tensor, attended: Tensor) -> Tensor:
-        """The rest of the layer behind the attention of [g b, h, n, d / h]."""
-        mixed: Tensor = self.out(attended.transpose(1, 2).reshape(x.shape))
-        x = x + mixed
-        fed: Tensor = self.down(self.activation(self.up(self.norm_ffn(x))))
+    def fed(self, x: Tensor) -> Tensor:
+        """The feed-forward part of [g, b, n, d]."""
+        fed: Tensor = self.ffn(self.norm_ffn(x))
         return x + fed
 
 
 class Stack(nn.Module):
     """g parallel stacks of L layers; `encode` the history once, then `score` any candidates."""
 
-    implementation: Implementation = "fused"
+    recompute = False
+    """Whether activations of history layers are computed again in the backward pass, not kept."""
 
     def __init__(self, shape: StackShape, groups: int = 1) -> None:
+        """`groups` is that of the weights; where it is 1, any number of views may share them."""
         super().__init__()
         self.shape = shape
-        self.groups = groups
-        self.layers = nn.ModuleList(Layer(shape, groups) for _ in range(shape.depth))
-        entries = shape.depth * shape.heads
-        self.age_bias = nn.Parameter(torch.zeros(groups, AGE_BUCKETS, entries))
-        self.position_bias = nn.Parameter(torch.zeros(groups, shape.length, entries))
-        self.self_bias = nn.Parameter(torch.zeros(shape.depth, groups, 1, shape.heads))
+        self.layers = nn.ModuleList(Layer(shape, groups, number) for number in range(shape.depth))
+        self.bias = RelativeBias(shape, groups)
+        # Lightning layers have no temperature; a layer's is found by its number.
+        self.tempered = [n for n, mixing in enumerate(shape.mixing) if mixing == "softmax"]
         self.log_temperature = (
-            nn.Parameter(torch.zeros(groups, shape.scenarios, shape.depth, shape.heads))
+            nn.Parameter(torch.zeros(groups, shape.scenarios, len(self.tempered), shape.heads))
             if shape.scenarios is not None
             else None
         )
 
-    def _bias(self, view: ViewBatch) -> tuple[Tensor, ...]:
-        """The keys' bias, L of [g b, h, n]: by age and by position from the newest event."""
-        g, b, n = view.mask.shape
-        lengths = view.mask.sum(-1, keepdim=True)
-        position = (lengths - 1 - torch.arange(n, device=view.mask.device)).clamp(min=0)
-        bias = self._looked_up(self.age_bias, age_bucket(view.ages))
-        bias = bias + self._looked_up(self.position_bias, position)
-        bias = bias.masked_fill(~view.mask.unsqueeze(-1), MASKED)
-        bias = bias.view(g * b, n, self.shape.depth, self.shape.heads)
-        return bias.permute(2, 0, 3, 1).unbind(0)
-
-    def _looked_up(self, tables: Tensor, ids: Tensor) -> Tensor:
-        """Rows of each group's own table; tables [g, rows, e], ids [g, b, n]."""
-        first = torch.arange(self.groups, device=ids.device) * tables.shape[1]
-        return look_up(tables.flatten(0, 1), ids + first[:, None, None])
-
-    def _temperatures(self, scenario: Tensor) -> tuple[Tensor | None, ...]:
-        """w of every layer, L of [g b, h]."""
-        if self.log_temperature is None:
-            return (None,) * self.shape.depth
-        return self.log_temperature[:, scenario].flatten(0, 1).unbind(1)
+    def _temperatures(self, scenario: Tensor, groups: int) -> Sequence[Tensor | None]:
+        """w of every layer, [g b, h]."""
+        found: list[Tensor | None] = [None] * self.shape.depth
+        if self.log_temperature is not None:
+            chosen = self.log_temperature[:, scenario]
+            chosen = chosen.expand(groups, *chosen.shape[1:]).flatten(0, 1)
+            for number, of_layer in zip(self.tempered, chosen.unbind(1)):
+                found[number] = of_layer
+        return found
 
     def encode(self, x: Tensor, view: ViewBatch, scenario: Tensor) -> StackMemory:
-        """Keys and values of the events `x` [g, b, n, d] in every layer.
+        """What every layer remembers of the events `x` [g, b, n, d].
 
         Args:
             x: the events' tokens.
             view: the views of all groups, tensors [g, b, n].
             scenario: [b]
         """
-        biases, temperatures = self._bias(view), self._temperatures(scenario)
-        keys, values = [], []
-        for index, layer in enumerate(self.layers):
+        for part in self.modules():
+            if isinstance(part, Experts):
+                part.imbalances.clear()
+        mask, temperatures = view.mask.flatten(0, 1), self._temperatures(scenario, len(x))
+        keys, history = self.bias.of_events(view)
+        remembered = []
+        for number, layer in enumerate(self.layers):
             assert isinstance(layer, Layer)
-            normed = layer.norm_attention(x)
-            k, v = layer.keys_values(normed)
-            keys.append(k)
-            values.append(v)
-            if index < len(self.layers) - 1:
-                q = layer.heads(layer.query(normed))
-                attended = causal_attention(
-                    q, k, v, biases[index], temperatures[index], self.implementation
-                )
-                x = layer.finish(x, attended)
-        return StackMemory(
-            self._batch_first(keys), self._batch_first(values), self._batch_first(biases)
-        )
+            facts = LayerFacts(
+                mask=mask,
+                key_bias=keys[number],
+                history_bias=history[number],
+                log_temperature=temperatures[number],
+            )
+            last = number == self.shape.depth - 1
+            if self.recompute and torch.is_grad_enabled() and not last:
+                memory, x = checkpoint(layer.encode, x, facts, last, use_reentrant=False)
+            else:
+                memory, x = layer.encode(x, facts, last)
+            remembered.append(self._batch_first(memory, len(view.mask)))
+        return tuple(remembered)
 
     def score(self, x: Tensor, memory: StackMemory, scenario: Tensor) -> Tensor:
         """The candidates `x` [b, m, d] after all layers of every group, [g, b, m, d]."""
-        temperatures = self._temperatures(scenario)
-        x = x.unsqueeze(0).expand(self.groups, *x.shape).contiguous()
-        for index, layer in enumerate(self.layers):
+        groups = memory[0][0].shape[1]
+        x = x.unsqueeze(0).expand(groups, *x.shape).contiguous()
+        temperatures, biases = self._temperatures(scenario, len(x)), self.bias.of_candidates(x)
+        for number, layer in enumerate(self.layers):
             assert isinstance(layer, Layer)
-            normed = layer.norm_attention(x)
-            k, v = layer.keys_values(normed)
-            attended = candidate_attention(
-                layer.heads(layer.query(normed)),
-                k,
-                v,
-                self._group_first(memory.keys[index]),
-                self._group_first(memory.values[index]),
-                self._group_first(memory.bias[index]),
-                self.self_bias[index].expand(-1, x.shape[1], -1).flatten(0, 1),
-                temperatures[index],
-                self.implementation,
+            own = biases[number]
+            facts = LayerFacts(
+                self_bias=None if own is None else own.flatten(0, 1),
+                log_temperature=temperatures[number],
             )
-            x = layer.finish(x, attended)
+            x = layer.score(x, self._group_first(memory[number]), facts)
         return x
 
-    def _batch_first(self, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    @staticmethod
+    def _batch_first(tensors: Sequence[Tensor], groups: int) -> Remembered:
         """[g b, ...] as [b, g, ...]: a memory can be selected by request."""
-        return tuple(t.unflatten(0, (self.groups, -1)).transpose(0, 1) for t in tensors)  # type: ignore[no-untyped-call]
+        return tuple(t.unflatten(0, (groups, -1)).transpose(0, 1) for t in tensors)  # type: ignore[no-untyped-call]
 
     @staticmethod
-    def _group_first(tensor: Tensor) -> Tensor:
+    def _group_first(tensors: Sequence[Tensor]) -> Remembered:
         """[b, g, ...] as [g b, ...]; no copy where the memory was not selected from."""
-        return tensor.transpose(0, 1).flatten(0, 1)
+        return tuple(t.transpose(0, 1).flatten(0, 1) for t in tensors)
+
+    @staticmethod
+    def params(shape: StackShape) -> Mapping[str, int]:
+        """Parameters by group, of one stack."""
+        norms = shape.depth * 2 * shape.width
+        groups = {"norm": norms, **RelativeBias.params(shape)}
+        for mixing in shape.mixing:
+            layer = {**MIXERS[mixing].params(shape)}
+            for name, count in [*layer.items(), *feed_forward_params(shape).items()]:
+                groups[name] = groups.get(name, 0) + count
+        if shape.scenarios is not None:
+            tempered = shape.mixing.count("softmax")
+            groups["temperature"] = tempered * shape.scenarios * shape.heads
+        return groups
+
+    @staticmethod
+    def flops(
+        shape: StackShape, lengths: npt.NDArray[np.int64], candidates: npt.NDArray[np.int64]
+    ) -> tuple[dict[str, Floats], Floats]:
+        """Components and causal discount for real `lengths` [r] and `candidates` [r]."""
+        n, m = lengths.astype(np.float64), candidates.astype(np.float64)
+        total: dict[str, Floats] = {}
+        saving = np.zeros_like(n)
+        for number, mixing in enumerate(shape.mixing):
+            queried = n if number < shape.depth - 1 else np.zeros_like(n)
+            components, saved = MIXERS[mixing].flops(shape, n, queried, m)
+            components["history.ffn"] = feed_forward_flops(shape, queried)
+            components["candidates.ffn"] = feed_forward_flops(shape, m)
+            saving = saving + saved
+            for name, value in components.items():
+                total[name] = total[name] + value if name in total else value
+        return total, saving
 
 
 def stacked(history: Sequence[ViewBatch]) -> ViewBatch:
@@ -242,10 +195,3 @@ def stacked(history: Sequence[ViewBatch]) -> ViewBatch:
         return torch.stack([F.pad(t, (0, longest - t.shape[1])) for t in tensors])
 
     return ViewBatch(**{field.name: joined(field.name) for field in fields(ViewBatch)})
-
-
-def use_implementation(module: nn.Module, implementation: Implementation) -> None:
-    """Set how every stack inside `module` computes its attention."""
-    for part in module.modules():
-        if isinstance(part, Stack):
-            part.implementation = implementation

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from scaling.batch import Candidates, Context, Schema, View, ViewBatch
+from scaling.batch import Candidates, Context, Schema, View
 from scaling.compute import Flops
 from scaling.config import register
-from scaling.models.base import MODELS, Memory, ModelConfig, Ranker
+from scaling.models.base import MODELS, Memory, ModelConfig, check_sizes
 from scaling.models.head import Head
-from scaling.models.stack import Stack, StackMemory, StackShape, stacked
+from scaling.models.stack_ranker import StackRanker, check_experts, stack_flops, stack_params
+from scaling.models.stack_shape import Bias, Gate, StackShape
 from scaling.models.tokens import Tokens
 
 
@@ -24,16 +24,31 @@ from scaling.models.tokens import Tokens
 class TransformerConfig(ModelConfig):
     """One stack over one view, with the same tokens, bias and head as ASTRO."""
 
-    causal: ClassVar[bool] = True
-
     strategy: str = "recent"
+    """What is read (see `View`)."""
+    of: tuple[View, ...] = ()
+    """With strategy `merged`: the views whose events are read, together as long as `seq_len`."""
     head_dim: int = 16
+    bidirectional: bool = False
+    """Whether events see later ones."""
+    bias: Bias = "key"
+    """Relative bias by age and position: of the key, of the pair, or none."""
+    gate: Gate = "none"
+    """Gated attention: none, per head or per element."""
+    experts: int = 1
+    """Feed-forward parts per layer; 1: no mixture of experts."""
+    experts_per_token: int = 1
 
     def __post_init__(self) -> None:
         check_sizes(self, self.head_dim)
+        check_experts(self, self.experts, self.experts_per_token)
+
+    @property
+    def causal(self) -> bool:
+        return not self.bidirectional
 
     def views(self) -> tuple[View, ...]:
-        return (View(strategy=self.strategy, length=self.seq_len),)
+        return (View(strategy=self.strategy, length=self.seq_len, of=self.of),)
 
     def shape(self) -> StackShape:
         return StackShape(
@@ -41,7 +56,11 @@ class TransformerConfig(ModelConfig):
             width=self.width,
             length=self.seq_len,
             head_dim=self.head_dim,
-            scenarios=None,
+            causal=self.causal,
+            bias=self.bias,
+            gate=self.gate,
+            experts=self.experts,
+            experts_per_token=self.experts_per_token,
         )
 
     def build(self, schema: Schema) -> Transformer:
@@ -50,57 +69,26 @@ class TransformerConfig(ModelConfig):
     def params(self, schema: Schema) -> Mapping[str, int]:
         return {
             **Tokens.params(schema, self.width),
-            **self.shape().params(),
+            **stack_params([self.shape()], shared=False),
             **Head.params(schema, self.width, self.width),
         }
 
     def flops(
         self, schema: Schema, lengths: npt.NDArray[np.int64], candidates: npt.NDArray[np.int64]
     ) -> Flops:
-        components, discount = self.shape().flops(lengths[:, 0], candidates)
+        components, discount = stack_flops([self.shape()], lengths, candidates)
         head = Head.flops(schema, self.width, self.width, candidates)
         return Flops({**components, **head}, discount)
-
-
-class StackRanker(Ranker):
-    """What rankers made of parallel stacks share: the tokens, the stacks, and what they remember."""
-
-    def __init__(self, schema: Schema, shape: StackShape, groups: int) -> None:
-        super().__init__()
-        self.tokens = Tokens(schema, shape.width)
-        self.stack = Stack(shape, groups)
-
-    def encode(self, history: tuple[ViewBatch, ...], context: Context) -> Memory:
-        view = stacked(history)
-        memory = self.stack.encode(self.tokens.events(view), view, context.scenario)
-        return Memory(memory.tree())
-
-    def stack_vectors(self, memory: Memory, candidates: Candidates, context: Context) -> Tensor:
-        """The candidates' vectors from every stack, [g, b, m, d]."""
-        x = self.tokens.candidates(candidates, context)
-        return self.stack.score(x, StackMemory(*memory.tree), context.scenario)
 
 
 class Transformer(StackRanker):
     """See `TransformerConfig`."""
 
     def __init__(self, config: TransformerConfig, schema: Schema) -> None:
-        super().__init__(schema, config.shape(), groups=1)
+        super().__init__(schema, [config.shape()], shared=False)
         self.head = Head(schema, config.width, config.width)
 
     def score(self, memory: Memory, candidates: Candidates, context: Context) -> Tensor:
         (vectors,) = self.stack_vectors(memory, candidates, context)
         logits: Tensor = self.head(vectors)
         return logits
-
-
-def check_sizes(config: ModelConfig, head_dim: int) -> None:
-    """`ValueError` unless the sizes are positive and the width divides into heads."""
-    for field in ("depth", "width", "seq_len"):
-        value = getattr(config, field)
-        if value < 1:
-            raise ValueError(f"{config.name}.{field} must be at least 1, got {value}")
-    if head_dim < 1 or config.width % head_dim:
-        raise ValueError(
-            f"{config.name}.width must be a multiple of head_dim {head_dim}, got {config.width}"
-        )

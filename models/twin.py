@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -33,11 +33,10 @@ from scaling.batch import Candidates, Context, Schema, View, ViewBatch
 from scaling.compute import Flops
 from scaling.config import register
 from scaling.models.attention import MASKED, Implementation
-from scaling.models.base import MODELS, Memory, ModelConfig, Ranker
+from scaling.models.base import MODELS, Memory, ModelConfig, Ranker, check_sizes
 from scaling.models.head import Head
 from scaling.models.mlp import MLP, dense
 from scaling.models.tokens import Tokens, age_bucket
-from scaling.models.transformer import check_sizes
 
 CROSS_FEATURES = 3
 """Action, scenario, age."""
@@ -52,8 +51,6 @@ class TwinConfig(ModelConfig):
     (2 n d) and the weighted sum over the k chosen ones (2 k d). Ranking and choosing count 0.
     """
 
-    causal: ClassVar[bool] = True
-
     strategy: str = "recent"
     head_dim: int = 16
     top_k: int = 32
@@ -67,6 +64,10 @@ class TwinConfig(ModelConfig):
     @classmethod
     def example(cls, schema: Schema) -> Self:
         return cls(depth=3, width=32, seq_len=16, top_k=5)
+
+    @property
+    def causal(self) -> bool:
+        return True
 
     def views(self) -> tuple[View, ...]:
         return (View(strategy=self.strategy, length=self.seq_len),)

@@ -1,8 +1,16 @@
-"""Optimizers: AdamW for the dense part, row-wise Adagrad for embedding rows; one schedule."""
+"""Optimizers: AdamW for the dense part, row-wise Adagrad for embedding rows; one schedule.
+
+Rates transfer from one size to another: a matrix's is the configuration's times 64 / fan_in (muP:
+Yang et al. 2022, arXiv 2203.03466, table 8, for Adam), and times its gain where it writes to the
+residual stream of a deep stack (the multiplier 1 / depth of CompleteP, Dey et al. 2025, arXiv
+2505.01618, taken into the weights: Adam's steps have one size whatever the gradient's). Vectors and
+embedding rows move at the same rate at every size.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,6 +19,9 @@ from torch import Tensor, nn
 from scaling.models.base import Ranker
 from scaling.models.grouped import GroupedLinear
 from scaling.trial import TrainingConfig
+
+LR_FAN_IN = 64
+"""The fan-in at which a matrix moves at the configuration's own rate."""
 
 
 def schedule(share: float, warmup: float) -> float:
@@ -66,6 +77,37 @@ class RowWiseAdagrad:
                 weight.index_add_(0, rows, update, alpha=-self.lr * factor)
 
 
+@dataclass(frozen=True)
+class _Group:
+    """Parameters that move at one rate."""
+
+    scale: float
+    """Of the configuration's learning rate."""
+    setting: dict[str, Any]
+    """What AdamW is told."""
+
+
+def _groups(
+    ranker: Ranker, dense: Sequence[nn.Parameter], training: TrainingConfig
+) -> list[_Group]:
+    """The dense parameters by learning rate: matrices by fan-in and gain, then all others."""
+    scales = {}
+    for module in ranker.modules():
+        if isinstance(module, GroupedLinear):
+            scales[id(module.weight)] = module.gain * LR_FAN_IN / module.weight.shape[1]
+        elif isinstance(module, nn.Linear):
+            scales[id(module.weight)] = LR_FAN_IN / module.weight.shape[1]
+    found = []
+    for scale in sorted({scales[id(p)] for p in dense if id(p) in scales}):
+        alike: list[nn.Parameter] = [p for p in dense if scales.get(id(p)) == scale]
+        # Decay is rate times weight_decay: so that it is the same at every size, one divides.
+        setting = {"params": alike, "weight_decay": training.weight_decay / scale}
+        found.append(_Group(scale, setting))
+    # Weight decay is for matrices that multiply; biases, norms and look-ups go without.
+    others = [p for p in dense if id(p) not in scales]
+    return [*found, _Group(1.0, {"params": others, "weight_decay": 0.0})]
+
+
 class Optimizers:
     """Both optimizers of a ranker, stepped together."""
 
@@ -74,16 +116,9 @@ class Optimizers:
         tables = ranker.embedding_tables()
         rows = {id(table.weight) for table in tables}
         self.dense = [p for p in ranker.parameters() if id(p) not in rows]
-        # Weight decay is for matrices that multiply; biases, norms and look-ups go without.
-        matrices = {
-            id(m.weight) for m in ranker.modules() if isinstance(m, nn.Linear | GroupedLinear)
-        }
-        groups: list[dict[str, Any]] = [
-            {"params": [p for p in self.dense if id(p) in matrices]},
-            {"params": [p for p in self.dense if id(p) not in matrices], "weight_decay": 0.0},
-        ]
+        self.groups = _groups(ranker, self.dense, training)
         self.adamw = torch.optim.AdamW(
-            groups,
+            [group.setting for group in self.groups],
             lr=training.lr,
             betas=(0.9, 0.98),
             weight_decay=training.weight_decay,
@@ -95,8 +130,8 @@ class Optimizers:
         """One update when `share` of the budget is spent; returns the dense rate used."""
         factor = schedule(share, self.training.warmup)
         nn.utils.clip_grad_norm_(self.dense, self.training.clip)
-        for group in self.adamw.param_groups:
-            group["lr"] = self.training.lr * factor
+        for group, declared in zip(self.adamw.param_groups, self.groups):
+            group["lr"] = self.training.lr * declared.scale * factor
         self.adamw.step()
         self.adamw.zero_grad(set_to_none=True)
         self.rows.step(factor)

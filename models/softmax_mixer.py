@@ -1,0 +1,109 @@
+"""Multi-head softmax attention over the history, with temperatures and relative bias.
+
+Gate: W_o (sigmoid(W_g x) * attended), per head or per element (Qiu et al. 2025, arXiv 2505.06708).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from scaling import compute
+from scaling.compute import Floats
+from scaling.models.attention import candidate_attention, history_attention
+from scaling.models.grouped import GroupedLinear
+from scaling.models.mixer import LayerFacts, Mixer, Remembered
+from scaling.models.stack_shape import StackShape
+
+
+class SoftmaxMixer(Mixer):
+    """See the module's text; shapes as in `Mixer`, s the head size."""
+
+    def __init__(self, shape: StackShape, groups: int, layer: int) -> None:
+        super().__init__(shape, groups, layer)
+        d = shape.width
+        self.head_dim = shape.head_dim
+        self.causal = shape.causal
+        # Queries come first: where nothing is asked, keys and values are the outputs behind them.
+        self.query_key_value = GroupedLinear(groups, d, 3 * d)
+        self.gate = GroupedLinear(groups, d, shape.gates) if shape.gates else None
+        self.out = GroupedLinear(groups, d, d, shape.residual_gain)
+
+    def encode(
+        self, normed: Tensor, facts: LayerFacts, last: bool
+    ) -> tuple[Remembered, Tensor | None]:
+        assert facts.key_bias is not None
+        assert facts.history_bias is not None
+        if last:
+            k, v = self._heads(self.query_key_value(normed, first=normed.shape[-1]), 2)
+            return (k, v, facts.key_bias), None
+        q, k, v = self.projected(normed)
+        gathered = history_attention(
+            q,
+            k,
+            v,
+            facts.history_bias,
+            facts.log_temperature,
+            causal=self.causal,
+            implementation=self.implementation,
+        )
+        return (k, v, facts.key_bias), self.mixed(normed, gathered)
+
+    def score(self, normed: Tensor, memory: Remembered, facts: LayerFacts) -> Tensor:
+        assert facts.self_bias is not None
+        past_keys, past_values, bias = memory
+        q, k, v = self.projected(normed)
+        gathered = candidate_attention(
+            q,
+            k,
+            v,
+            past_keys,
+            past_values,
+            bias,
+            facts.self_bias,
+            facts.log_temperature,
+            self.implementation,
+        )
+        return self.mixed(normed, gathered)
+
+    def projected(self, normed: Tensor) -> tuple[Tensor, ...]:
+        """Queries, keys and values of [g, b, n, d], each [g b, h, n, s]."""
+        return self._heads(self.query_key_value(normed), 3)
+
+    def mixed(self, normed: Tensor, gathered: Tensor) -> Tensor:
+        """The heads' [g b, h, n, s] gated by what they were asked for, and mixed: [g, b, n, d]."""
+        gathered = gathered.transpose(1, 2)
+        if self.gate is not None:
+            gates = torch.sigmoid(self.gate(normed)).reshape(*gathered.shape[:3], -1)
+            gathered = gathered * gates
+        mixed: Tensor = self.out(gathered.reshape(normed.shape))
+        return mixed
+
+    def _heads(self, projected: Tensor, parts: int) -> tuple[Tensor, ...]:
+        g, b, n, wide = projected.shape
+        heads = wide // parts // self.head_dim
+        split = projected.view(g * b, n, parts, heads, self.head_dim)
+        return split.permute(2, 0, 3, 1, 4).unbind(0)
+
+    @staticmethod
+    def params(shape: StackShape) -> Mapping[str, int]:
+        d = shape.width
+        return {"attention": 4 * d * d + shape.gates * d}
+
+    @staticmethod
+    def flops(
+        shape: StackShape, events: Floats, queried: Floats, candidates: Floats
+    ) -> tuple[dict[str, Floats], Floats]:
+        d = shape.width
+        asking = 2 * d + shape.gates  # query, output and gate
+        projections = compute.linear(events, d, 2 * d) + compute.linear(queried, d, asking)
+        components = {
+            "history.projections": projections,
+            "history.quadratic": compute.attention(queried, queried, d),
+            "candidates.projections": compute.linear(candidates, d, 2 * d + asking),
+            "candidates.quadratic": compute.attention(candidates, events + 1, d),
+        }
+        saving = compute.causal_saving(queried, d)
+        return components, saving if shape.causal else 0 * saving

@@ -1,0 +1,112 @@
+"""Rankers made of stacks: one stack of layers per view, each candidate through all of them.
+
+Shapes: b requests, m candidates, N views, d width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from scaling.batch import Candidates, Context, Schema, ViewBatch
+from scaling.compute import Floats
+from scaling.models.base import Memory, ModelConfig, Ranker
+from scaling.models.feedforward import Experts
+from scaling.models.stack import Stack, stacked
+from scaling.models.stack_shape import StackShape
+from scaling.models.tokens import Tokens
+
+BALANCE_WEIGHT = 0.01
+"""Of the experts' load balance in the training objective (Fedus et al. 2022, section 2.2)."""
+
+
+class StackRanker(Ranker):
+    """The tokens and the stacks; stacks of equal length run as groups of one computation."""
+
+    def __init__(self, schema: Schema, shapes: Sequence[StackShape], *, shared: bool) -> None:
+        """`shapes`: one per view. `shared`: all use the weights of the one with the most places."""
+        super().__init__()
+        self.tokens = Tokens(schema, shapes[0].width)
+        self.parts = [
+            [index for index, shape in enumerate(shapes) if shape.length == length]
+            for length in dict.fromkeys(shape.length for shape in shapes)
+        ]
+        """The views of each computation."""
+        if shared:
+            self.stacks = nn.ModuleList([Stack(longest(shapes))])
+        else:
+            self.stacks = nn.ModuleList(Stack(shapes[p[0]], len(p)) for p in self.parts)
+        order = [view for part in self.parts for view in part]
+        self.order = None if order == sorted(order) else np.argsort(order).tolist()
+
+    def stack_of(self, part: int) -> Stack:
+        """The stack that computes a part."""
+        stack = self.stacks[part if len(self.stacks) > 1 else 0]
+        assert isinstance(stack, Stack)
+        return stack
+
+    def encode(self, history: tuple[ViewBatch, ...], context: Context) -> Memory:
+        memories = []
+        for part, views in enumerate(self.parts):
+            view = stacked([history[index] for index in views])
+            tokens = self.tokens.events(view)
+            memories.append(self.stack_of(part).encode(tokens, view, context.scenario))
+        return Memory(tuple(memories))
+
+    def stack_vectors(self, memory: Memory, candidates: Candidates, context: Context) -> Tensor:
+        """The candidates' vectors from every stack, [N, b, m, d]."""
+        x = self.tokens.candidates(candidates, context)
+        found = [
+            self.stack_of(part).score(x, remembered, context.scenario)
+            for part, remembered in enumerate(memory.tree)
+        ]
+        vectors = torch.cat(found) if len(found) > 1 else found[0]
+        return vectors if self.order is None else vectors[self.order]
+
+    def auxiliary_loss(self) -> Tensor | None:
+        """The load balance of the experts; None where there is no choice of experts."""
+        terms = [term for m in self.modules() if isinstance(m, Experts) for term in m.imbalances]
+        return BALANCE_WEIGHT * torch.stack(terms).mean() if terms else None
+
+
+def longest(shapes: Sequence[StackShape]) -> StackShape:
+    """The shape with the most places for events."""
+    return max(shapes, key=lambda shape: shape.length)
+
+
+def stack_params(shapes: Sequence[StackShape], *, shared: bool) -> dict[str, int]:
+    """Parameters of the stacks by group."""
+    total: dict[str, int] = {}
+    for shape in [longest(shapes)] if shared else shapes:
+        for name, count in Stack.params(shape).items():
+            total[name] = total.get(name, 0) + count
+    return total
+
+
+def stack_flops(
+    shapes: Sequence[StackShape],
+    lengths: npt.NDArray[np.int64],
+    candidates: npt.NDArray[np.int64],
+) -> tuple[dict[str, Floats], Floats]:
+    """Components and causal discount of all stacks at real `lengths` [b, N]."""
+    total: dict[str, Floats] = {}
+    saving: Floats = np.zeros(len(candidates))
+    for index, shape in enumerate(shapes):
+        components, discount = Stack.flops(shape, lengths[:, index], candidates)
+        saving = saving + discount
+        for name, value in components.items():
+            total[name] = total[name] + value if name in total else value
+    return total, saving
+
+
+def check_experts(config: ModelConfig, experts: int, experts_per_token: int) -> None:
+    """`ValueError` unless a token has enough experts to choose from."""
+    if not 1 <= experts_per_token <= experts:
+        raise ValueError(
+            f"{config.name}.experts_per_token must be 1 to experts ({experts}), "
+            f"got {experts_per_token}"
+        )

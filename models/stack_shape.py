@@ -1,0 +1,59 @@
+"""The sizes and options of a stack of layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+FFN_FACTOR = 4
+
+Bias = Literal["none", "key", "pairwise"]
+Gate = Literal["none", "head", "element"]
+Mixing = Literal["softmax", "lightning"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackShape:
+    """The sizes of a stack."""
+
+    depth: int
+    width: int
+    length: int
+    """Largest number of events: the number of key positions."""
+    head_dim: int
+    scenarios: int | None = None
+    """Number of scenarios with a temperature of their own; None: no learned temperature."""
+    causal: bool = True
+    bias: Bias = "key"
+    """Softmax layers: by age and position of the key, of the pair of events, or no bias."""
+    gate: Gate = "none"
+    """Softmax layers: whether what was gathered is gated, per head or per element."""
+    softmax_every: int = 1
+    """Every so many-th layer is a softmax layer, the others are lightning layers; 0: none is."""
+    experts: int = 1
+    """Feed-forward parts to choose from; 1: the plain one."""
+    experts_per_token: int = 1
+
+    @property
+    def heads(self) -> int:
+        return self.width // self.head_dim
+
+    @property
+    def residual_gain(self) -> float:
+        """Of the matrices that write to the residual stream, so that layers together move it as
+        much at any depth (CompleteP: Dey et al. 2025, arXiv 2505.01618)."""
+        return 1 / self.depth
+
+    @property
+    def mixing(self) -> tuple[Mixing, ...]:
+        """The kind of every layer's mixer."""
+        every = self.softmax_every
+        return tuple(
+            "softmax" if every and (layer + 1) % every == 0 else "lightning"
+            for layer in range(self.depth)
+        )
+
+    @property
+    def gates(self) -> int:
+        """Outputs of a softmax layer's gate."""
+        return {"none": 0, "head": self.heads, "element": self.width}[self.gate]
