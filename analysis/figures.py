@@ -14,7 +14,11 @@ from scaling.analysis.law import Array
 from scaling.analysis.result import number
 from scaling.units import format_si
 
-Kind = Literal["seeds", "configurations", "frontier", "line", "curve", "beyond", "band", "floor"]
+Kind = Literal[
+    "seeds", "configurations", "frontier", "line", "curve", "beyond", "band", "floor", "reference"
+]
+FAR = 1.5
+"""A line further from the marks than this many times their own range is told, not drawn."""
 REACH = 3.0
 """How far beyond the largest measured compute a curve is drawn, as `beyond`."""
 AXES = {
@@ -29,13 +33,13 @@ AXES = {
 
 @dataclass(frozen=True)
 class Layer:
-    """Marks of one kind and one key (a group, or a budget)."""
+    """Marks of one kind and one key (a group, a budget, or the name of a reference)."""
 
     kind: Kind
     key: str
     x: Array
     y: Array
-    """The lower edge for a `band`; one value for a `floor`."""
+    """The lower edge for a `band`; one value for a `floor` or a `reference`."""
     upper: Array | None = None
     """The upper edge of a `band`."""
 
@@ -108,10 +112,13 @@ def loss_vs_compute(analysis: Analysis) -> Figure | Skipped:
     floor = _common_floor(groups)
     if floor is not None:
         lowest, highest = _extent(layers)
-        if lowest - floor < 1.5 * (highest - lowest):
+        if lowest - floor < FAR * (highest - lowest):
             layers.append(Layer("floor", "", np.array([]), np.array([floor])))
         else:
             notes.append(f"the known floor, {number(floor)}, lies below the axis")
+    counted, told = _references(analysis, layers)
+    layers += counted
+    notes += told
     if analysis.law.variables == ("compute",):
         lines = f"Lines: {target} = {analysis.law.formula}, fitted to {_fitted_to(groups)}"
         if any(layer.kind == "band" for layer in layers):
@@ -171,6 +178,8 @@ def loss_vs_axis(analysis: Analysis, axis: str) -> Figure | Skipped:
                 for label, budget in budgets.items()
             ]
         panels.append(Panel(key, tuple(layer for layer in layers if layer.x.size)))
+    counted, told = _references(analysis, [layer for p in panels for layer in p.layers])
+    panels = [Panel(panel.title, (*panel.layers, *counted)) for panel in panels]
     left_out = [key for key in tables if key not in shown]
     ticks = np.unique(np.concatenate([table[axis].to_numpy(float) for table in shown.values()]))
     lines = ", a line per training budget" if len(budgets) > 1 else ""
@@ -180,7 +189,7 @@ def loss_vs_axis(analysis: Analysis, axis: str) -> Figure | Skipped:
         keys=tuple(budgets), labels=tuple(budgets), ordered=len(budgets) > 1,
         frontier=_chosen_by(analysis.groups),
         ticks=tuple(ticks) if axis != "params" and len(ticks) <= 12 else (),
-        notes=tuple(f"{key} has one value only and is left out" for key in left_out),
+        notes=(*(f"{key} has one value only and is left out" for key in left_out), *told),
     )  # fmt: skip
 
 
@@ -259,6 +268,20 @@ def _common_floor(groups: dict[str, Group]) -> float | None:
 def _extent(layers: Sequence[Layer]) -> tuple[float, float]:
     values = np.concatenate([layer.y for layer in layers if layer.kind in ("seeds", "curve")])
     return float(values.min()), float(values.max())
+
+
+def _references(analysis: Analysis, layers: Sequence[Layer]) -> tuple[list[Layer], list[str]]:
+    """A line for each reference near the marks; a note for each that would press them flat."""
+    lowest, highest = _extent(layers)
+    reach = FAR * (highest - lowest)
+    drawn, notes = [], []
+    for one in analysis.references:
+        if lowest - reach < one.loss < highest + reach:
+            drawn.append(Layer("reference", one.name, np.array([]), np.array([one.loss])))
+        else:
+            where = "above" if one.loss > highest else "below"
+            notes.append(f"{one.sentence(analysis.target)}, {where} the axis")
+    return drawn, notes
 
 
 def _title(target: str) -> str:

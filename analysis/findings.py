@@ -11,6 +11,7 @@ import pandas as pd
 from scaling.analysis.comparison import Comparison
 from scaling.analysis.frontier import Frontier
 from scaling.analysis.law import Law
+from scaling.analysis.references import Reference
 from scaling.analysis.result import Fit, number
 from scaling.units import MISSING, plain
 
@@ -55,6 +56,8 @@ class Analysis:
     """About the table as a whole."""
     draws: int
     objective: str
+    references: tuple[Reference, ...] = ()
+    """What was counted instead of trained."""
 
     @property
     def interval_method(self) -> str:
@@ -82,6 +85,7 @@ class Analysis:
                     for name, group in self.groups.items()
                 },
                 "pinned": pinned,
+                "references": {one.name: {self.target: one.loss} for one in self.references},
                 "comparisons": [comparison.to_dict() for comparison in self.comparisons],
                 "excluded": [
                     {"row": row, "reason": reason}

@@ -78,6 +78,9 @@ def legend_of(figure: Figure, width: float) -> Legend:
     if "frontier" in kinds:
         full = Line2D([], [], color=style.MUTED, marker="o", markersize=6, linestyle="")
         meaning.append((figure.frontier, full))
+    if "reference" in kinds:
+        dots = Line2D([], [], color=style.MUTED, linestyle=(0, (1, 2)), linewidth=1.1)
+        meaning.append(("reference (counted, not trained)", dots))
     if "band" in kinds:
         meaning.append(("interval of the fit", Patch(facecolor=style.MUTED, alpha=0.25)))
     if "beyond" in kinds:

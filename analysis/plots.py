@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import warnings
 from collections.abc import Callable, Sequence
@@ -14,12 +15,19 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullFormatter
 
 from scaling.analysis import style
 from scaling.analysis.figures import Figure, Layer, Panel
 from scaling.analysis.legend import legend_of
 from scaling.analysis.result import number
+
+LINES: dict[str, Any] = {"floor": (0, (6, 3)), "reference": (0, (1, 2))}
+"""Kinds of horizontal lines, with their dashes."""
+NAME_HEIGHT = 11.0
+"""Distance of two stacked names, in points."""
+_HALO = withStroke(linewidth=2.5, foreground=style.PAPER)
 
 
 def write_plots(
@@ -85,6 +93,8 @@ def draw(figure: Figure) -> Canvas:
             _expect_missing_glyphs()
             canvas.draw_without_rendering()
         canvas.set_layout_engine("none")  # laid out once, not again for every file
+        for axes, panel in zip(places, figure.panels):
+            _name_lines(axes, panel)
     return canvas
 
 
@@ -114,17 +124,36 @@ def _layer(axes: Axes, layer: Layer, colour: str, marker: str) -> None:
     elif layer.kind == "band":
         assert layer.upper is not None
         axes.fill_between(x, y, layer.upper, color=colour, alpha=0.15, linewidth=0, zorder=1)
-    elif layer.kind == "floor":
-        value = float(y[0])
-        axes.axhline(value, color=style.MUTED, linestyle=(0, (6, 3)), linewidth=1.1, zorder=1)
-        axes.annotate(
-            f"known floor {number(value)}", (0.005, value), xycoords=("axes fraction", "data"),
-            xytext=(0, 3), textcoords="offset points", color=style.MUTED, fontsize=8.5,
-        )  # fmt: skip
+    elif layer.kind in LINES:
+        axes.axhline(
+            float(y[0]), color=style.MUTED, linestyle=LINES[layer.kind], linewidth=1.1, zorder=1
+        )
     else:
         dashes = (0, (4, 2.5)) if layer.kind == "beyond" else "solid"
         strong = 1.8 if layer.kind == "curve" else 1.2
         axes.plot(x, y, color=colour, linestyle=dashes, linewidth=strong, zorder=4)
+
+
+def _name_lines(axes: Axes, panel: Panel) -> None:
+    """Names above the horizontal lines: the floor's on the left and the references' on the right,
+    where falling curves leave room. Names of close lines are stacked in the order of the lines."""
+    last = -math.inf
+    for layer in sorted(panel.layers, key=lambda one: float(one.y[0]) if one.kind in LINES else 0):
+        if layer.kind not in LINES:
+            continue
+        value = float(layer.y[0])
+        place, raised = (0.005, "left"), 3.0
+        text = f"known floor {number(value)}"
+        if layer.kind == "reference":
+            place, text = (0.995, "right"), f"{style.short(layer.key, 24)} {number(value)}"
+            here = axes.transData.transform((1.0, value))[1] * 72 / axes.figure.dpi
+            raised = max(raised, last + NAME_HEIGHT - here)
+            last = here + raised
+        axes.annotate(
+            style.literal(text), (place[0], value), xycoords=("axes fraction", "data"),
+            xytext=(0, raised), textcoords="offset points", ha=place[1], color=style.MUTED,
+            fontsize=8.5, zorder=6, path_effects=[_HALO],
+        ).set_in_layout(False)  # fmt: skip
 
 
 def _limits(places: Sequence[Axes], figure: Figure) -> None:

@@ -17,6 +17,7 @@ from scaling.analysis.fitting import Objective, fit
 from scaling.analysis.frontier import Frontier, frontier, shared_budgets
 from scaling.analysis.grouping import grouped
 from scaling.analysis.law import FitError, Law, law_of
+from scaling.analysis.references import references_of, split_roles
 from scaling.analysis.result import Fit
 from scaling.analysis.uncertainty import FrontierSample, RowSample, Sample, bootstrapped
 
@@ -41,7 +42,7 @@ def analyse(
     """Fit a law per group, with intervals, and compare the groups.
 
     Laws in compute are fitted to the frontier, others to all runs. A group whose fit can't be made
-    is kept with its reason.
+    is kept with its reason. References are set beside the groups, and nothing is fitted to them.
 
     Args:
         runs: a run table; rows that can't be used are listed in `excluded`.
@@ -65,11 +66,17 @@ def analyse(
     law = law_of(law)
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, got {level!r}")
-    usability = usable(runs, [*law.variables, target])
+    roles = split_roles(runs)
+    usability = usable(roles.trained, [*law.variables, target])
     if usability.runs.empty:
         reasons = ", ".join(sorted(set(usability.excluded["excluded"].map(str)))[:3])
+        if len(roles.references):
+            reasons = reasons or "all are references, which are counted: no law fits them"
         raise ValueError(f"no usable run among {len(runs)}: {reasons or 'the table is empty'}")
     parts = grouped(usability.runs, by=by, allow_mixed=allow_mixed)
+    counted, unusable = references_of(
+        roles, usability.runs.index, target=target, allow_mixed=allow_mixed
+    )
     options: dict[str, Any] = {
         "target": target, "objective": objective, "huber_delta": huber_delta,
         "starts": starts, "seed": seed,
@@ -88,7 +95,8 @@ def analyse(
     return Analysis(
         law=law, target=target, level=level, groups=groups,
         comparisons=_comparisons(groups, scopes, baseline, level) if comparable else (),
-        excluded=usability.excluded,
+        excluded=pd.concat([usability.excluded, unusable]) if len(unusable) else usability.excluded,
+        references=counted,
         warnings=tuple(_table_warnings(usability.runs, law)),
         draws=bootstrap,
         objective=f"Huber, delta {huber_delta:g}" if objective == "huber" else "least squares",

@@ -84,6 +84,12 @@ ul { padding-left: 1.2rem; }
 {{ table(offsets) }}
 {% endif %}
 
+{% if references %}
+<h2>References</h2>
+<p class="note">{{ references_note }}</p>
+{{ table(references) }}
+{% endif %}
+
 <h2>Runs</h2>
 {{ table(counts) }}
 {% if excluded %}

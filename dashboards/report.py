@@ -80,6 +80,8 @@ def write_report(
         fits=_unbroken(analysis.table()),
         offsets=offsets and _unbroken(offsets),
         offsets_note=_OFFSETS_NOTE,
+        references=_references(analysis),
+        references_note=_REFERENCES_NOTE,
         counts=_counts(runs, analysis),
         excluded=_excluded(analysis),
         excluded_note=_excluded_note(runs, analysis),
@@ -171,6 +173,24 @@ def _offsets(analysis: Analysis, floors: Mapping[Any, Any]) -> Table | None:
     return ["group", f"fitted offset {name}", "interval", "known floor", *reading], rows
 
 
+_REFERENCES_NOTE = (
+    "Counted in one pass over the training part, not trained: no compute, no fit, no comparison. A "
+    "model that does not beat them has learned no more than they have counted."
+)
+
+
+def _references(analysis: Analysis) -> Table | None:
+    """Each reference's loss, and the groups whose best configuration does not beat it."""
+    if not analysis.references:
+        return None
+    best = {n: float(g.configurations[analysis.target].min()) for n, g in analysis.groups.items()}
+    rows = []
+    for one in analysis.references:
+        behind = [name for name, loss in best.items() if loss >= one.loss]
+        rows.append([one.name, number(one.loss), ", ".join(behind) or "none"])
+    return ["reference", f"{analysis.target}, test part", "groups that never beat it"], rows
+
+
 def _unbroken(table: Table) -> Table:
     """Intervals keep to one line."""
     head, rows = table
@@ -198,6 +218,9 @@ def _counts(runs: pd.DataFrame, analysis: Analysis) -> Table:
         each = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
         rows.append([group.name, str(len(group.runs)), str(len(table)), each, budgets, span])
     used = sum(len(group.runs) for group in analysis.groups.values())
+    for one in analysis.references:
+        rows.append([f"{one.name} (reference)", str(one.runs), *[MISSING] * 4])
+        used += one.runs
     rows.append(["left out", str(len(runs) - used), *[MISSING] * 4])
     return head, rows
 

@@ -214,6 +214,8 @@ def show(found: Analysis, facts: Mapping[str, object]) -> None:
         warn(f"{len(found.excluded)} runs are left out: {listed}")
     for comparison in found.comparisons:
         click.echo(comparison.sentence())
+    for reference in found.references:
+        click.echo(reference.sentence(found.target))
     floors = facts.get("loss_floor_at", {})
     assert isinstance(floors, dict)
     for name, floor in floors.items():

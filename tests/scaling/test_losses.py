@@ -77,7 +77,7 @@ def test_without_pairs_it_is_zero_and_so_is_its_gradient() -> None:
     for labels in (torch.ones(2, 3, 3), torch.zeros(2, 3, 3)):
         loss = rank_loss(logits, batch_of(labels), RATES)
         (gradient,) = torch.autograd.grad(loss, logits)
-        assert float(loss) == 0
+        assert loss.item() == 0
         assert not gradient.any()
 
 
