@@ -2,10 +2,13 @@
 
 Zhou et al., Deep Interest Network for Click-Through Rate Prediction, KDD 2018, section 4.3.
 
-    a(h, c) = w2 SiLU(W1 [h, c, h - c, h * c] + b1) + b2        interest(c) = sum_h a(h, c) h
+    a(h, c) = w2 SiLU(W1 [h, c, h - c, h * c] + b1) + b2    interest(c) = sum_h a(h, c) h / sqrt(N)
 
-The weights are no softmax: their sum tells how strong the interest is. SiLU stands for the paper's
-PReLU and Dice. Shapes: b requests, n events, m candidates, d width, a hidden units.
+The weights are no softmax: their sum tells how strong the interest is. N = seq_len is a constant:
+the sum is the paper's, but starts at the scale of a token however long the view (measured: without
+it the loss is worse by .003). SiLU stands for the paper's PReLU and Dice.
+
+Shapes: b requests, n events, m candidates, d width, a hidden units.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from scaling import compute
 from scaling.batch import Candidates, Context, Schema, View, ViewBatch
 from scaling.compute import Flops
 from scaling.config import register
-from scaling.models.attention import Implementation
+from scaling.models.attention import Attending
 from scaling.models.base import MODELS, Memory, ModelConfig, Ranker, check_sizes
 from scaling.models.head import Head
 from scaling.models.mlp import MLP, dense
@@ -84,10 +87,8 @@ class DinConfig(ModelConfig):
         return Flops(components, causal_discount=np.zeros(len(candidates)))
 
 
-class ActivationUnit(nn.Module):
+class ActivationUnit(Attending):
     """a(h, c) for every event and candidate."""
-
-    implementation: Implementation = "fused"
 
     def __init__(self, width: int, units: int) -> None:
         super().__init__()
@@ -127,6 +128,7 @@ class Din(Ranker):
         super().__init__()
         width = config.width
         self.tokens = Tokens(schema, width)
+        self.scale = config.seq_len**-0.5
         self.unit = ActivationUnit(width, config.units)
         self.mlp = MLP(2 * width, width, config.depth)
         self.head = Head(schema, width, width)
@@ -138,6 +140,6 @@ class Din(Ranker):
     def score(self, memory: Memory, candidates: Candidates, context: Context) -> Tensor:
         (events,) = memory.tree
         x = self.tokens.candidates(candidates, context)
-        interest = self.unit(events, x) @ events
+        interest = self.unit(events, x) @ events * self.scale
         logits: Tensor = self.head(self.mlp(torch.cat([interest, x], dim=-1)))
         return logits

@@ -24,7 +24,7 @@ from scaling import compute
 from scaling.batch import Candidates, Context, Schema, View, ViewBatch
 from scaling.compute import Flops
 from scaling.config import register
-from scaling.models.attention import Implementation
+from scaling.models.attention import Attending
 from scaling.models.base import MODELS, Memory, ModelConfig, Ranker, check_sizes
 from scaling.models.head import Head
 from scaling.models.mlp import MLP, dense
@@ -75,10 +75,8 @@ class GruConfig(ModelConfig):
         return Flops(components, causal_discount=np.zeros(len(candidates)))
 
 
-class Recurrence(nn.Module):
+class Recurrence(Attending):
     """L GRU layers from learned initial states."""
-
-    implementation: Implementation = "fused"
 
     def __init__(self, width: int, depth: int) -> None:
         super().__init__()

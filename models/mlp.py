@@ -36,11 +36,12 @@ class MLP(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """[..., fan_in] as [..., width]."""
-        x = self.norm(x)
+        """[..., fan_in] as [..., width], in the parameters' precision as the norms want it."""
+        precision = self.norm.weight.dtype
+        x = self.norm(x.to(precision))
         for layer in self.layers:
             x = self.activation(layer(x))
-        return x
+        return x.to(precision)
 
     @staticmethod
     def params(fan_in: int, width: int, depth: int) -> Mapping[str, int]:

@@ -32,7 +32,7 @@ from scaling import compute
 from scaling.batch import Candidates, Context, Schema, View, ViewBatch
 from scaling.compute import Flops
 from scaling.config import register
-from scaling.models.attention import MASKED, Implementation
+from scaling.models.attention import MASKED, Attending
 from scaling.models.base import MODELS, Memory, ModelConfig, Ranker, check_sizes
 from scaling.models.head import Head
 from scaling.models.mlp import MLP, dense
@@ -101,10 +101,8 @@ class TwinConfig(ModelConfig):
         return Flops(components, causal_discount=np.zeros(len(m)))
 
 
-class TargetAttention(nn.Module):
+class TargetAttention(Attending):
     """The attention that both stages share."""
-
-    implementation: Implementation = "fused"
 
     def __init__(self, width: int, head_dim: int, top_k: int) -> None:
         super().__init__()
