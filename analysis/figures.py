@@ -12,6 +12,7 @@ import pandas as pd
 from scaling.analysis.findings import Analysis, Group
 from scaling.analysis.law import Array
 from scaling.analysis.result import number
+from scaling.analysis.temperatures import HeatMap, temperatures
 from scaling.units import format_si
 
 Kind = Literal[
@@ -84,11 +85,18 @@ class Skipped:
     reason: str
 
 
-def figures(analysis: Analysis) -> tuple[list[Figure], list[Skipped]]:
-    """Loss against compute, parameters and sequence length; what has nothing to show is named."""
+Drawing = Figure | HeatMap
+"""What `scaling.analysis.plots` draws."""
+
+
+def figures(analysis: Analysis) -> tuple[list[Drawing], list[Skipped]]:
+    """Loss against compute, parameters and sequence length, each named where there is nothing to
+    show; and the learned temperatures of a table that has some."""
     found = [loss_vs_compute(analysis), *(loss_vs_axis(analysis, a) for a in ("params", "seq_len"))]
+    drawn: list[Drawing] = [one for one in found if isinstance(one, Figure)]
+    learned = temperatures(analysis)
     return (
-        [one for one in found if isinstance(one, Figure)],
+        drawn if learned is None else [*drawn, learned],
         [one for one in found if isinstance(one, Skipped)],
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import os
 import warnings
 from collections.abc import Callable, Sequence
@@ -15,23 +14,22 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullFormatter
 
 from scaling.analysis import style
-from scaling.analysis.figures import Figure, Layer, Panel
+from scaling.analysis.figures import Drawing, Figure, Layer, Panel
+from scaling.analysis.heat_plot import draw_heat_map
 from scaling.analysis.legend import legend_of
 from scaling.analysis.result import number
 
 LINES: dict[str, Any] = {"floor": (0, (6, 3)), "reference": (0, (1, 2))}
 """Kinds of horizontal lines, with their dashes."""
 NAME_HEIGHT = 11.0
-"""Distance of two stacked names, in points."""
-_HALO = withStroke(linewidth=2.5, foreground=style.PAPER)
+"""What a name needs above its line, in points."""
 
 
 def write_plots(
-    directory: Path, figures: Sequence[Figure], *, formats: Sequence[str] = ("png", "svg")
+    directory: Path, figures: Sequence[Drawing], *, formats: Sequence[str] = ("png", "svg")
 ) -> list[Path]:
     """Write every figure in every format, aside and then renamed.
 
@@ -59,13 +57,15 @@ def write_plots(
     return paths
 
 
-def svg(figure: Figure) -> str:
+def svg(figure: Drawing) -> str:
     """The figure as an SVG document with a transparent background."""
     return _saved(draw(figure), "svg", "none").decode()
 
 
-def draw(figure: Figure) -> Canvas:
+def draw(figure: Drawing) -> Canvas:
     """The figure on a canvas of its own: no pyplot, so neither state nor a display is needed."""
+    if not isinstance(figure, Figure):
+        return draw_heat_map(figure)
     with mpl.rc_context(style.STYLE):
         columns = min(len(figure.panels), 2)
         rows = -(-len(figure.panels) // columns)
@@ -136,24 +136,31 @@ def _layer(axes: Axes, layer: Layer, colour: str, marker: str) -> None:
 
 def _name_lines(axes: Axes, panel: Panel) -> None:
     """Names above the horizontal lines: the floor's on the left and the references' on the right,
-    where falling curves leave room. Names of close lines are stacked in the order of the lines."""
-    last = -math.inf
-    for layer in sorted(panel.layers, key=lambda one: float(one.y[0]) if one.kind in LINES else 0):
-        if layer.kind not in LINES:
-            continue
+    where falling curves leave room. Lines too close for a name each share a row of names."""
+    rows: list[tuple[float, str]] = []
+    """Value of a row's highest line, and its names, from below."""
+    counted = [layer for layer in panel.layers if layer.kind == "reference"]
+    for layer in sorted(counted, key=lambda one: float(one.y[0])):
         value = float(layer.y[0])
-        place, raised = (0.005, "left"), 3.0
-        text = f"known floor {number(value)}"
-        if layer.kind == "reference":
-            place, text = (0.995, "right"), f"{style.short(layer.key, 24)} {number(value)}"
-            here = axes.transData.transform((1.0, value))[1] * 72 / axes.figure.dpi
-            raised = max(raised, last + NAME_HEIGHT - here)
-            last = here + raised
+        text = f"{style.short(layer.key, 24)} {number(value)}"
+        if rows and _points(axes, value) - _points(axes, rows[-1][0]) < NAME_HEIGHT:
+            text = f"{rows.pop()[1]}, {text}"
+        rows.append((value, text))
+    names = [(value, text, 0.995, "right") for value, text in rows]
+    floors = [float(layer.y[0]) for layer in panel.layers if layer.kind == "floor"]
+    names += [(value, f"known floor {number(value)}", 0.005, "left") for value in floors]
+    for value, text, place, side in names:
+        # Below the marks: a name may be crossed by a curve, but hides none.
         axes.annotate(
-            style.literal(text), (place[0], value), xycoords=("axes fraction", "data"),
-            xytext=(0, raised), textcoords="offset points", ha=place[1], color=style.MUTED,
-            fontsize=8.5, zorder=6, path_effects=[_HALO],
+            style.literal(text), (place, value), xycoords=("axes fraction", "data"),
+            xytext=(0, 3.5), textcoords="offset points", ha=side, color=style.MUTED,
+            fontsize=8.5, zorder=1.5,
         ).set_in_layout(False)  # fmt: skip
+
+
+def _points(axes: Axes, value: float) -> float:
+    """Height of a value on the page, in points."""
+    return float(axes.transData.transform((1.0, value))[1]) * 72 / axes.figure.dpi
 
 
 def _limits(places: Sequence[Axes], figure: Figure) -> None:

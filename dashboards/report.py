@@ -11,7 +11,7 @@ import pandas as pd
 from jinja2 import Environment
 from markupsafe import Markup
 
-from scaling.analysis.figures import Figure, Skipped
+from scaling.analysis.figures import Drawing, Skipped
 from scaling.analysis.figures import figures as all_figures
 from scaling.analysis.findings import Analysis
 from scaling.analysis.plots import svg
@@ -33,7 +33,7 @@ def write_report(
     runs: pd.DataFrame,
     analysis: Analysis,
     *,
-    figures: Sequence[Figure] | None = None,
+    figures: Sequence[Drawing] | None = None,
     skipped: Sequence[Skipped] = (),
     title: str = "Scaling report",
     command: str = "",

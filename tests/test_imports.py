@@ -23,9 +23,9 @@ ROOT = Path(__file__).parents[1]
 LINKED = ("models", "datasets", "sweeps", "analysis", "dashboards")
 
 MAY_IMPORT = {
-    "scaling.models": ("batch", "compute", "config", "models", "registry"),
+    "scaling.models": ("batch", "compute", "config", "diagnostics", "models", "registry"),
     "scaling.datasets": ("batch", "compute", "config", "datasets", "registry"),
-    "scaling.analysis": ("analysis", "config", "registry", "runs", "units"),
+    "scaling.analysis": ("analysis", "config", "diagnostics", "registry", "runs", "units"),
     "scaling.dashboards": ("analysis", "dashboards", "runs", "units"),
 }
 """All that a folder may import of scaling."""

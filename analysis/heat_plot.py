@@ -1,0 +1,88 @@
+"""Draw a map of numbers around 1: colour by the logarithm, the number in every cell."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import Colormap
+from matplotlib.figure import Figure as Canvas
+
+from scaling.analysis import style
+from scaling.analysis.temperatures import HeatMap, HeatPanel
+
+WIDTH, CELL, MARGIN, LINE = 7.6, 0.36, 1.05, 0.18
+"""Inches: of the figure, of a row, of a panel's title and labels, of a line of notes."""
+LEAST_SPAN = 0.25
+"""Numbers closer to 1 than e^0.25 either way are pale: small differences should look small."""
+LONGEST_NAME = 22
+
+
+def draw_heat_map(figure: HeatMap) -> Canvas:
+    """The maps below each other, on one scale of colours, with the notes at the foot."""
+    notes = [line for note in figure.notes for line in textwrap.wrap(note, int(WIDTH / 0.061))]
+    heights = [MARGIN + CELL * len(panel.rows) for panel in figure.panels]
+    above, below = sum(heights) + 0.35, LINE * len(notes) + 0.15
+    span = max(LEAST_SPAN, *(float(np.nanmax(np.abs(np.log(p.values)))) for p in figure.panels))
+    with mpl.rc_context({**style.STYLE, "axes.grid": False}):
+        canvas = Canvas(figsize=(WIDTH, above + below), layout="constrained")
+        FigureCanvasAgg(canvas)
+        parts: Any = canvas.subfigures(2, 1, height_ratios=[above, below])
+        top, bottom = parts
+        top.suptitle(style.literal(figure.title), x=0.01, ha="left", fontsize=12, fontweight="bold")
+        grid = top.subplots(len(figure.panels), 1, squeeze=False, height_ratios=heights)
+        for (axes,), panel in zip(grid, figure.panels):
+            _panel(axes, panel, span)
+            axes.set_ylabel(style.literal(figure.y_label))
+        grid[-1][0].set_xlabel(style.literal(figure.x_label))
+        bottom.text(
+            0.01, 0.97, style.literal("\n".join(notes)), va="top", ha="left", fontsize=8,
+            color=style.MUTED, linespacing=1.4,
+        )  # fmt: skip
+        canvas.draw_without_rendering()
+        canvas.set_layout_engine("none")
+    return canvas
+
+
+def _panel(axes: Axes, panel: HeatPanel, span: float) -> None:
+    rows, columns = panel.values.shape
+    scale = mpl.colormaps["PuOr_r"]  # told apart by the colour-blind, its middle nearly white
+    logs = np.log(panel.values)
+    axes.set_title(style.literal(style.short(panel.title, 60)), fontweight="bold")
+    # A mesh stays a drawing in SVG, where an image would become pixels.
+    axes.pcolormesh(
+        np.ma.masked_invalid(logs), cmap=scale, vmin=-span, vmax=span,
+        edgecolors=style.PAPER, linewidth=1.5,
+    )  # fmt: skip
+    size = 9.0 if columns <= 8 else max(5.0, 72.0 / columns)
+    for row in range(rows):
+        for column in range(columns):
+            log = float(logs[row, column])
+            if math.isfinite(log):
+                axes.text(
+                    column + 0.5, row + 0.5, f"{math.exp(log):.2f}", ha="center", va="center",
+                    fontsize=size, color=_ink(scale, (log / span + 1) / 2),
+                )  # fmt: skip
+    slanted = sum(len(name) for name in panel.columns) > 70
+    names = [style.literal(style.short(name, LONGEST_NAME)) for name in panel.columns]
+    axes.set_xticks(
+        np.arange(columns) + 0.5, names,
+        rotation=30 if slanted else 0, ha="right" if slanted else "center",
+    )  # fmt: skip
+    axes.set_yticks(
+        np.arange(rows) + 0.5, [style.literal(style.short(n, LONGEST_NAME)) for n in panel.rows]
+    )
+    axes.invert_yaxis()
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+
+
+def _ink(scale: Colormap, place: float) -> str:
+    """Dark on light cells, light on dark ones."""
+    red, green, blue, _ = scale(place)
+    return style.INK if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else style.PAPER
