@@ -29,12 +29,13 @@ from scaling.models.feedforward import (
     feed_forward_params,
 )
 from scaling.models.grouped import GroupedRMSNorm
+from scaling.models.lightning_mixer import LightningMixer
 from scaling.models.mixer import LayerFacts, Mixer, Remembered
 from scaling.models.relative_bias import RelativeBias
 from scaling.models.softmax_mixer import SoftmaxMixer
 from scaling.models.stack_shape import StackShape
 
-MIXERS: Mapping[str, type[Mixer]] = {"softmax": SoftmaxMixer}
+MIXERS: Mapping[str, type[Mixer]] = {"softmax": SoftmaxMixer, "lightning": LightningMixer}
 
 StackMemory = tuple[Remembered, ...]
 """What each of L layers remembers; every tensor [b, g, ...], so that requests can be selected."""
@@ -47,22 +48,17 @@ class Layer(nn.Module):
         super().__init__()
         self.norm_mixer = GroupedRMSNorm(groups, shape.width)
         self.mixer = MIXERS[shape.mixing[number]](shape, groups, number)
-        self.norm_ffn = GroupedRMSNorm(groups, shape.width)
         self.ffn = feed_forward(shape, groups)
 
     def encode(self, x: Tensor, facts: LayerFacts, last: bool) -> tuple[Remembered, Tensor]:
         """What is remembered of the events `x` [g, b, n, d], and the events for the next layer."""
         memory, mixed = self.mixer.encode(self.norm_mixer(x), facts, last)
-        return memory, x if mixed is None else self.fed(x + mixed)
+        return memory, x if mixed is None else self.ffn(x + mixed)
 
     def score(self, x: Tensor, memory: Remembered, facts: LayerFacts) -> Tensor:
         """The candidates `x` [g, b, m, d] after this layer."""
-        return self.fed(x + self.mixer.score(self.norm_mixer(x), memory, facts))
-
-    def fed(self, x: Tensor) -> Tensor:
-        """The feed-forward part of [g, b, n, d]."""
-        fed: Tensor = self.ffn(self.norm_ffn(x))
-        return x + fed
+        scored: Tensor = self.ffn(x + self.mixer.score(self.norm_mixer(x), memory, facts))
+        return scored
 
 
 class Stack(nn.Module):
@@ -153,8 +149,7 @@ class Stack(nn.Module):
     @staticmethod
     def params(shape: StackShape) -> Mapping[str, int]:
         """Parameters by group, of one stack."""
-        norms = shape.depth * 2 * shape.width
-        groups = {"norm": norms, **RelativeBias.params(shape)}
+        groups = {"norm": shape.depth * shape.width, **RelativeBias.params(shape)}
         for mixing in shape.mixing:
             layer = {**MIXERS[mixing].params(shape)}
             for name, count in [*layer.items(), *feed_forward_params(shape).items()]:

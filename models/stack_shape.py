@@ -34,6 +34,13 @@ class StackShape:
     """Feed-forward parts to choose from; 1: the plain one."""
     experts_per_token: int = 1
 
+    def __post_init__(self) -> None:
+        if "lightning" in self.mixing and not self.causal:
+            raise ValueError(
+                "lightning layers read the history in one direction: a stack that is not causal "
+                f"needs softmax in every layer (softmax_every 1), got {self.softmax_every}"
+            )
+
     @property
     def heads(self) -> int:
         return self.width // self.head_dim
