@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -14,9 +13,7 @@ from scaling.batch import ItemAttribute, Schema, View
 from scaling.datasets.event_sets import Read
 from scaling.datasets.log import EventLog, RequestTable, build_log, cut_requests
 from scaling.datasets.requests import BatchMaker
-from scaling.datasets.synthetic import SyntheticConfig
 from scaling.datasets.view_categories import TOP_VALUES
-from scaling.datasets.view_strategies import strategies
 from scaling.datasets.views import ViewIndex, distinct_events
 
 BEHAVIOURS = ("click", "like", "share")
@@ -159,7 +156,7 @@ def events_of(read: Read) -> list[list[int]]:
     return [row[chosen].tolist() for row, chosen in zip(events, mask)]
 
 
-def compare(log: EventLog, views: tuple[View, ...], seed: int) -> None:
+def check_against_loops(log: EventLog, views: tuple[View, ...], seed: int) -> None:
     """Views read at random requests, some of them twice, against the loops."""
     table = cut_requests(log, max_candidates=4)
     rows = np.random.default_rng(seed).integers(0, len(table), 70)
@@ -186,13 +183,13 @@ def test_every_strategy_equals_plain_loops(
 ) -> None:
     for seed in range(2):
         views = (view("like", 3), view(strategy, length), view(strategy, length, disjoint=True))
-        compare(log_of(seed), views, seed)
+        check_against_loops(log_of(seed), views, seed)
 
 
 @pytest.mark.parametrize("name", COMBINATIONS)
 def test_combinations_equal_plain_loops(name: str, log_of: Callable[[int], EventLog]) -> None:
     for seed in range(3):
-        compare(log_of(seed), COMBINATIONS[name], seed)
+        check_against_loops(log_of(seed), COMBINATIONS[name], seed)
 
 
 @pytest.mark.parametrize("seed", range(25))
@@ -208,7 +205,25 @@ def test_random_combinations_equal_plain_loops(
         )
 
     views = (*some(2), merged(*some(3), disjoint=bool(seed % 2)), *some(2))
-    compare(log_of(seed), views, seed)
+    check_against_loops(log_of(seed), views, seed)
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_equally_frequent_values_go_by_the_last_time(music: Schema, shuffled: bool) -> None:
+    """Users of 1 to 9 values, each met equally often up to one."""
+    rng = np.random.default_rng(0)
+    users = np.repeat(np.arange(9), 40)
+    items = np.tile(np.arange(40), 9) % (users + 1)
+    if shuffled:
+        items = rng.permuted(items.reshape(9, 40), axis=1).ravel()
+    zeros = np.zeros(len(users), int)
+    log = build_log(
+        music, users=users, items=items, actions=zeros, scenarios=zeros, times=np.arange(360)
+    )
+    for length in (3, 40):
+        check_against_loops(
+            log, (view("user.item", length), view("user.item", 4, disjoint=True)), length
+        )
 
 
 def test_a_history_without_events_and_one_with_a_single_event_are_fine(
@@ -302,71 +317,3 @@ def test_a_merged_view_is_the_sorted_union(log_of: Callable[[int], EventLog]) ->
         assert events == sorted(set().union(*(part[i] for part in parts)))
         assert (np.diff(log.times[events]) >= 0).all()
     assert distinct_events([together]).tolist() == index.lengths(of, table).sum(1).tolist()
-
-
-def test_a_log_with_unknown_times_answers_all_but_merged_views(
-    random_log: Callable[[int], EventLog],
-) -> None:
-    log = random_log(0)
-    views = (view("recent"), view("lifetime", disjoint=True), view("user.genre", disjoint=True))
-    table = cut_requests(log, max_candidates=4)
-    expected = [by_hand(log, table, row, views, set()) for row in range(len(table))]
-    for column, read in enumerate(ViewIndex(log).read(views, table)):
-        assert events_of(read) == [e[column] for e in expected]
-    with pytest.raises(ValueError, match=r"'merged' needs the time of every event.*unknown time"):
-        BatchMaker(log).check((view("recent"), merged(view("like"))))
-
-
-def test_the_strategies_of_a_data_set_are_listed(music: Schema) -> None:
-    listed = strategies(music)
-    assert {"recent", "lifetime", "like", "no_share", "A+B", "user.artist", "merged"} < set(listed)
-    assert len(set(listed)) == len(listed)
-
-
-@pytest.mark.parametrize(
-    ("strategy", "message"),
-    [
-        ("liked", "unknown view strategy 'liked'; valid: recent, lifetime, click, like"),
-        ("no_lifetime", "unknown view strategy 'no_lifetime'; valid: recent"),
-        ("like+shared", r"unknown behaviour 'shared' in .*'like\+shared'; .*: click, like, share;"),
-        ("like+", r"unknown behaviour '' in view strategy 'like\+'"),
-        ("no_like+share", "unknown behaviour 'no_like'"),
-        ("recent+like", "unknown behaviour 'recent'"),
-        ("like+like", "names the behaviour 'like' twice"),
-        ("user.mood", "unknown item attribute 'mood' .*valid attributes: artist, genre, item; "),
-        ("request.", "unknown item attribute '' in view strategy 'request.'"),
-        ("item.genre", "unknown view strategy 'item.genre'"),
-    ],
-)
-def test_unknown_names_are_refused_before_anything_is_read(
-    strategy: str, message: str, log_of: Callable[[int], EventLog]
-) -> None:
-    maker = BatchMaker(log_of(0))
-    for views in ((view("recent"), view(strategy)), (merged(view(strategy)),)):
-        with pytest.raises(ValueError, match=message):
-            maker.check(views)
-    generated = SyntheticConfig.tiny().open()
-    with pytest.raises(ValueError, match=repr(strategy).replace("+", r"\+")):
-        generated.requests("train", (view(strategy),), batch_size=1, seed=0)
-
-
-def test_views_that_contradict_themselves_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"View.of must be empty .* 1 views for 'recent'"):
-        View(strategy="recent", length=3, of=(view("like"),))
-    with pytest.raises(ValueError, match="at least one view for the strategy 'merged'"):
-        View(strategy="merged", length=3)
-    with pytest.raises(ValueError, match="sum of the lengths of `of`, 8, got 7"):
-        View(strategy="merged", length=7, of=(view("like"), view("recent", 3)))
-    with pytest.raises(ValueError, match="at least 1, got 0"):
-        view("recent", 0)
-
-
-@pytest.mark.parametrize("name", COMBINATIONS)
-def test_views_survive_their_record(name: str) -> None:
-    for v in COMBINATIONS[name]:
-        again = View.from_dict(json.loads(json.dumps(v.to_dict())))
-        assert again == v
-        assert again.digest() == v.digest()
-    assert View.from_dict({"strategy": "recent", "length": 4}) == view("recent", 4)
-    with pytest.raises(ValueError, match=r"View.of\[0\] must be an object, got 'recent'"):
-        View.from_dict({"strategy": "merged", "length": 4, "of": ["recent"]})
