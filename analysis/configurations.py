@@ -89,9 +89,10 @@ def configurations(runs: pd.DataFrame, target: str) -> pd.DataFrame:
     Adds `num_seeds` and `target_std` (between seeds; missing for one), and sorts the rows by
     content, so that nothing that follows depends on the order of the runs.
     """
-    rules = {name: "mean" if _numeric(runs[name]) else "first" for name in runs.columns}
     groups = runs.groupby(configuration_numbers(runs), sort=True)
-    table = groups.agg(rules)
+    numbers = [name for name in runs.columns if _numeric(runs[name])]
+    words = [name for name in runs.columns if name not in numbers]
+    table = pd.concat([groups[numbers].mean(), groups[words].first()], axis=1)[[*runs.columns]]
     table["num_seeds"] = groups.size()
     table["target_std"] = groups[target].std()
     order = [name for name in ("architecture", "budget", "compute", target) if name in table]

@@ -26,8 +26,8 @@ LONGEST_NAME = 22
 def draw_heat_map(figure: HeatMap) -> Canvas:
     """The maps below each other, on one scale of colours, with the notes at the foot."""
     notes = [line for note in figure.notes for line in textwrap.wrap(note, int(WIDTH / 0.061))]
-    heights = [MARGIN + CELL * len(panel.rows) for panel in figure.panels]
-    above, below = sum(heights) + 0.35, LINE * len(notes) + 0.15
+    rows = [len(panel.rows) for panel in figure.panels]
+    above, below = CELL * sum(rows) + MARGIN * len(rows) + 0.35, LINE * len(notes) + 0.15
     span = max(LEAST_SPAN, *(float(np.nanmax(np.abs(np.log(p.values)))) for p in figure.panels))
     with mpl.rc_context({**style.STYLE, "axes.grid": False}):
         canvas = Canvas(figsize=(WIDTH, above + below), layout="constrained")
@@ -35,7 +35,7 @@ def draw_heat_map(figure: HeatMap) -> Canvas:
         parts: Any = canvas.subfigures(2, 1, height_ratios=[above, below])
         top, bottom = parts
         top.suptitle(style.literal(figure.title), x=0.01, ha="left", fontsize=12, fontweight="bold")
-        grid = top.subplots(len(figure.panels), 1, squeeze=False, height_ratios=heights)
+        grid = top.subplots(len(figure.panels), 1, squeeze=False, height_ratios=rows)
         for (axes,), panel in zip(grid, figure.panels):
             _panel(axes, panel, span)
             axes.set_ylabel(style.literal(figure.y_label))
@@ -59,7 +59,7 @@ def _panel(axes: Axes, panel: HeatPanel, span: float) -> None:
         np.ma.masked_invalid(logs), cmap=scale, vmin=-span, vmax=span,
         edgecolors=style.PAPER, linewidth=1.5,
     )  # fmt: skip
-    size = 9.0 if columns <= 8 else max(5.0, 72.0 / columns)
+    size = 9.0 if columns <= 8 else max(5.0, 105.0 / columns)
     for row in range(rows):
         for column in range(columns):
             log = float(logs[row, column])
