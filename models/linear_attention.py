@@ -21,8 +21,9 @@ from torch import Tensor
 
 from scaling.models.attention import Implementation
 
-BLOCK = 64
-"""The most events in a block."""
+SMALLEST_BLOCK = 32
+"""Blocks as long as heads are wide balance the work within and between them; shorter ones make the
+products too small."""
 
 
 def linear_attention(
@@ -99,8 +100,8 @@ def _blockwise(
     q: Tensor | None, k: Tensor, v: Tensor, rate: Tensor, mask: Tensor
 ) -> tuple[Tensor, Tensor | None]:
     length = k.shape[2]
-    blocks = -(-length // BLOCK)
-    size = -(-length // blocks)
+    blocks = -(-length // max(SMALLEST_BLOCK, k.shape[-1]))
+    size = -(-length // blocks)  # blocks of equal length need the least filling up
     k, v = _in_blocks(k, blocks, size), _in_blocks(v, blocks, size)
     before, state = _states(k, v, rate, mask.sum(-1))
     if q is None:
