@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import click
 
 
@@ -38,3 +41,92 @@ def data() -> None:
     rate = generation_rows_per_second(SyntheticConfig())
     print_table("generation", ("what", "measured"), [("candidate rows/s and core", f"{rate:,.0f}")])
     closing([], "climber data describe synthetic")
+
+
+def _names(context: click.Context, parameter: click.Parameter, value: str) -> list[str]:
+    names = [name.strip() for name in value.split(",") if name.strip()]
+    if not names:
+        raise click.BadParameter(f"names nothing: {value!r}")
+    return names
+
+
+def _sizes(context: click.Context, parameter: click.Parameter, value: str) -> list[int]:
+    names = _names(context, parameter, value)
+    for name in names:
+        if not name.isdecimal() or int(name) < 1:
+            raise click.BadParameter(f"{name!r} is not a positive whole number")
+    return [int(name) for name in names]
+
+
+def _batch(context: click.Context, parameter: click.Parameter, value: str) -> int | None:
+    if value == "auto":
+        return None
+    if not value.isdecimal() or int(value) < 1:
+        raise click.BadParameter(f"{value!r} is neither a positive whole number nor 'auto'")
+    return int(value)
+
+
+def _lists(default: str, help: str, callback: Any = _sizes) -> dict[str, Any]:
+    return {"default": default, "help": help, "callback": callback, "show_default": True}
+
+
+@bench.command("training")
+@click.option("--architectures", **_lists("transformer,astro", "Which ones, or `all`.", _names))
+@click.option("--widths", **_lists("32,64,128,256,512", "Widths."))
+@click.option("--lengths", **_lists("64,256,1024", "Sequence lengths."))
+@click.option("--depth", type=click.IntRange(1), default=4, show_default=True)
+@click.option("--blocks", **_lists("4", "Blocks of the architectures that have them."))
+@click.option("--precision", **_lists("fp32,bf16", "Precisions.", _names))
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--batch-size", **_lists("auto", "Requests, or `auto`: 4096 events a step.", _batch))
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), default=4.0, show_default=True,
+              help="Of training per cell.")  # fmt: skip
+@click.option("--memory", is_flag=True, help="Instead: memory of a step in each form of attention.")
+@click.option("--catalogue", is_flag=True, help="Instead: time per step at 1e4, 1e5, 1e6 items.")
+@click.option("--against-recbole", is_flag=True, help="Instead: beside RecBole's SASRec.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all figures.")
+def training(
+    architectures: list[str],
+    widths: list[int],
+    lengths: list[int],
+    depth: int,
+    blocks: list[int],
+    precision: list[str],
+    device: str,
+    threads: int,
+    batch_size: int | None,
+    seconds: float,
+    memory: bool,
+    catalogue: bool,
+    against_recbole: bool,
+    json_file: Path | None,
+) -> None:
+    """Examples/s and FLOP/s of training, and their ratio to the matrix-product peak of now.
+
+    Real steps of trials on the embedded data: batches, both passes and the optimizers; warm-up left
+    out; generated data may come from the cache. See docs/performance.md for every column.
+    """
+    if memory + catalogue + against_recbole > 1:
+        raise ValueError("choose one of --memory, --catalogue and --against-recbole")
+    from scaling.cli import bench_training
+    from scaling.cli.output import closing
+    from scaling.units import write_json
+
+    for name in precision:
+        if name not in ("fp32", "bf16"):
+            raise ValueError(f"unknown precision {name!r}; valid: fp32, bf16")
+    grid = bench_training.Grid(
+        architectures, widths, lengths, depth, blocks, precision, device, threads, batch_size, seconds
+    )  # fmt: skip
+    if memory:
+        found = bench_training.memory(grid)
+    elif catalogue:
+        found = bench_training.catalogue(grid)
+    elif against_recbole:
+        found = bench_training.against_recbole(grid)
+    else:
+        found = bench_training.speed(grid)
+    if json_file:
+        write_json(json_file, found)
+    closing([json_file] if json_file else [], "climber plan quickstart")

@@ -1,0 +1,194 @@
+"""Benchmark against RecBole's SASRec, at equal width, depth, length and tokens per step.
+
+RecBole is no dependency: it is measured where it is installed. Its step is its own trainer's: full
+histories in, softmax over all items at the last position, Adam. Ours is a trial's step on random
+requests of the same shape, with binary losses over the candidates of each.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from scaling.sweeps.benchmark import (
+    REPETITIONS,
+    WARM_UP_STEPS,
+    TimedRun,
+    model_of,
+    peak_now,
+    timed_trial,
+)
+from scaling.sweeps.benchmark_data import RandomRequests
+
+WIDTH, LAYERS, LENGTH = 64, 2, 200
+ITEMS = 1682
+"""Of MovieLens 100K."""
+EPOCH_STEPS = 4
+
+DIFFERENCES = (
+    "RecBole: softmax over all items at the last position, one label per sequence, learned positions, "
+    "dropout 0.5, GELU, Adam over every parameter; unfused attention",
+    "Climber: binary losses of several behaviours per candidate, candidates attend to the history, age "
+    "and position biases, no dropout, SiLU, AdamW and row-wise Adagrad; the last layer's queries are "
+    "the candidates only",
+    "tokens are history events, full histories on both sides",
+)
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Of one of the two, the median repetition."""
+
+    name: str
+    tokens_per_second: float
+    examples_per_second: float
+    step_seconds: float
+    flops_per_second: float
+    """Training FLOPs of the algorithm, dense counting."""
+
+
+class _Batches:
+    """What RecBole's trainer reads as a data loader: so many batches of random interactions."""
+
+    shuffle = False
+
+    def __init__(self, batch: Any) -> None:
+        self.batch = batch
+
+    def __len__(self) -> int:
+        return EPOCH_STEPS
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([self.batch] * EPOCH_STEPS)
+
+
+class _Catalogue:
+    """All that SASRec asks of a data set."""
+
+    def num(self, field: str) -> int:
+        return ITEMS + 1
+
+
+def installed() -> bool:
+    return importlib.util.find_spec("recbole") is not None
+
+
+def compare(seconds: float, *, batch_size: int, threads: int) -> tuple[list[Rates], float]:
+    """Both rates, measured in turns, and the fp32 peak of a matrix product.
+
+    Raises:
+        ValueError: RecBole is not installed.
+    """
+    if not installed():
+        raise ValueError("RecBole is not installed here: pip install recbole==1.2.1 beside Climber")
+    ours = TimedRun(
+        timed_trial(
+            model_of("transformer", depth=LAYERS, width=WIDTH, seq_len=LENGTH),
+            RandomRequests(num_items=ITEMS),
+            batch_size=batch_size,
+            threads=threads,
+        )
+    )
+    ours.repeat(0.0, WARM_UP_STEPS)
+    with tempfile.TemporaryDirectory() as folder:
+        trainer, loader = _recbole(batch_size, folder)
+        torch.set_num_threads(threads)
+        trainer._train_epoch(loader, 0)
+        theirs, turns, peaks = [], [], []
+        for _ in range(REPETITIONS):
+            peaks.append(peak_now(ours.trial.training))
+            turns.append(ours.repeat(seconds / REPETITIONS))
+            begin, steps = time.perf_counter(), 0
+            while time.perf_counter() - begin < seconds / REPETITIONS:
+                trainer._train_epoch(loader, 0)
+                steps += EPOCH_STEPS
+            theirs.append((time.perf_counter() - begin) / steps)
+    middle = sorted(turns, key=lambda turn: turn.speed)[(len(turns) - 1) // 2]
+    step = float(np.median(theirs))
+    return [
+        Rates(
+            "climber transformer",
+            middle.tokens / middle.seconds,
+            middle.examples / middle.seconds,
+            middle.seconds / middle.steps,
+            middle.flops / middle.seconds,
+        ),
+        Rates(
+            "RecBole SASRec",
+            batch_size * LENGTH / step,
+            batch_size / step,
+            step,
+            batch_size * sasrec_flops() / step,
+        ),
+    ], max(peaks)
+
+
+def sasrec_flops() -> float:
+    """Training FLOPs of one sequence: layers of 24 d^2 n + 4 d n^2, then the scores of all items."""
+    layer = 24 * WIDTH**2 * LENGTH + 4 * WIDTH * LENGTH**2
+    return 3.0 * (LAYERS * layer + 2 * WIDTH * (ITEMS + 1))
+
+
+def _recbole(batch_size: int, folder: str) -> tuple[Any, _Batches]:
+    """Its trainer with its defaults but for the sizes, and a batch of full random histories."""
+    with _as_it_expects():
+        config = importlib.import_module("recbole.config").Config(
+            model="SASRec",
+            dataset="ml-100k",
+            config_dict={
+                "n_layers": LAYERS,
+                "hidden_size": WIDTH,
+                "inner_size": 4 * WIDTH,
+                "MAX_ITEM_LIST_LENGTH": LENGTH,
+                "train_neg_sample_args": None,
+                "use_gpu": False,
+                "checkpoint_dir": folder,
+                "show_progress": False,
+                "log_wandb": False,
+            },
+        )
+        config["single_spec"] = True
+        sasrec = importlib.import_module("recbole.model.sequential_recommender").SASRec
+        model = sasrec(config, _Catalogue())
+        trainer = importlib.import_module("recbole.trainer").Trainer(config, model)
+        interaction = importlib.import_module("recbole.data.interaction").Interaction
+    random = np.random.default_rng(0)
+    items = torch.from_numpy(random.integers(1, ITEMS + 1, (batch_size, LENGTH)))
+    batch = interaction(
+        {
+            model.ITEM_SEQ: items,
+            model.ITEM_SEQ_LEN: torch.full((batch_size,), LENGTH),
+            model.POS_ITEM_ID: torch.from_numpy(random.integers(1, ITEMS + 1, batch_size)),
+        }
+    )
+    return trainer, _Batches(batch)
+
+
+@contextmanager
+def _as_it_expects() -> Iterator[None]:
+    """RecBole 1.2.1 uses names that numpy has dropped, and reads the command line as its own."""
+    old = {
+        "bool": bool, "float": float, "int": int, "object": object, "long": int,
+        "float_": np.float64, "complex_": np.complex128, "unicode_": np.str_,
+    }  # fmt: skip
+    added = [name for name in old if name not in np.__dict__]
+    arguments = sys.argv
+    for name in added:
+        setattr(np, name, old[name])
+    sys.argv = arguments[:1]
+    try:
+        yield
+    finally:
+        sys.argv = arguments
+        for name in added:
+            delattr(np, name)
