@@ -46,7 +46,7 @@ class BatchMaker:
         column = np.arange(max(int(length.max(initial=0)), 1))
         mask = column < length[:, None]
         candidates = (table.start[:, None] + column) * mask
-        labels = self.labels[self.log.actions[candidates]] * mask[:, :, None]
+        labels = self.labels.take(self.log.actions.take(candidates), axis=0) * mask[:, :, None]
         return Batch(
             history=tuple(self._view(table, events, mask) for events, mask in found),
             context=Context(

@@ -34,28 +34,30 @@ class RangeStrategy:
         low, high = first, start
         if positions is not None:
             low, high = np.searchsorted(positions, first), np.searchsorted(positions, start)
-        total = high - low
         gaps = None if skip is None else _Gaps.among(positions, low, skip)
+        total = high - low
+        stop = high
         if gaps is not None:
-            total = total - gaps.count
+            # Numbers among what remains, from 0, until the gaps are put back.
+            total -= gaps.count
+            stop = total
         count = np.minimum(total, length)
         column = np.arange(max(int(count.max(initial=0)), 1))
         mask = column < count[:, None]
         if self.spread:
-            last = (total - 1)[:, None]
             steps = (count - 1)[:, None]
-            rank = last - (steps - column) * last // np.maximum(steps, 1)
+            back = (steps - column) * (total - 1)[:, None] // np.maximum(steps, 1)
+            index = (stop - 1)[:, None] - back
         else:
-            rank = (total - count)[:, None] + column
+            index = (stop - count)[:, None] + column
         if gaps is not None:
-            rank += gaps.before(rank)
-        rank += low[:, None]
-        rank *= mask
+            index += gaps.before(index) + low[:, None]
+        index *= mask
         if positions is None:
-            return rank, mask
+            return index, mask
         if not len(positions):
-            return np.zeros_like(rank), mask
-        events = positions.take(rank)
+            return np.zeros_like(index), mask
+        events = positions.take(index)
         events *= mask
         return events, mask
 

@@ -32,8 +32,9 @@ class View(Config):
     * `lifetime`: `length` events evenly spaced from the oldest to the newest. Event j of n, out of
       H numbered by time, is H - 1 - floor((n - 1 - j) (H - 1) / (n - 1)): the newest always, the
       oldest from n = 2 on, all where there are at most `length`;
-    * `user.ATTRIBUTE`: the most recent `length` of those whose item has one of the user's most
-      frequent values of that item attribute in the history (`TOP_VALUES` in `scaling.datasets`);
+    * `user.ATTRIBUTE`: the most recent `length` of those whose item has one of the user's
+      `TOP_VALUES` most frequent values of that item attribute in the history
+      (datasets/view_categories.py), of equally frequent ones those met last;
     * `request.ATTRIBUTE`: the most recent `length` of those whose item has the value of one of the
       request's candidates, so that the history depends on what is asked about;
     * `merged`: exactly the distinct events that the views in `of` read, in the log's order. It
