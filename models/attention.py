@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scaling.models.blocked_attention import blocked_attention
+from scaling.models.grouped import cpu_in_full_precision
 
 Implementation = Literal["fused", "reference"]
 
@@ -74,7 +75,7 @@ def history_attention(
         bias = bias * (temper[..., None] if pairwise else temper)
     if implementation == "reference" or pairwise:
         return _plain(q, k, v, bias if pairwise else bias.unsqueeze(-2), causal)
-    if q.device.type == "cpu" and q.dtype in (torch.float32, torch.float64):
+    if cpu_in_full_precision(q):
         return blocked_attention(q, k, v, bias, causal)
     return _with_bias_dimension(q, k, v, bias, causal)
 

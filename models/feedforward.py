@@ -13,39 +13,48 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scaling import compute
 from scaling.compute import Floats
-from scaling.models.grouped import GroupedLinear
+from scaling.models.fused_feedforward import fused_feed_forward
+from scaling.models.grouped import GroupedLinear, GroupedRMSNorm, cpu_in_full_precision
 from scaling.models.stack_shape import FFN_FACTOR, StackShape
 
 
 class FeedForward(nn.Module):
-    """d -> 4 d -> d with SiLU between."""
+    """x + down(silu(up(norm(x)))), d -> 4 d -> d."""
 
     def __init__(self, shape: StackShape, groups: int) -> None:
         super().__init__()
-        d, wide = shape.width, FFN_FACTOR * shape.width
-        self.up = GroupedLinear(groups, d, wide)
-        self.activation = nn.SiLU()
-        self.down = GroupedLinear(groups, wide, d, shape.residual_gain)
+        self.norm = GroupedRMSNorm(groups, shape.width)
+        self.up = GroupedLinear(groups, shape.width, FFN_FACTOR * shape.width)
+        self.down = GroupedLinear(
+            groups, FFN_FACTOR * shape.width, shape.width, shape.residual_gain
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """[g, ..., d], unchanged in shape."""
-        fed: Tensor = self.down(self.activation(self.up(x)))
-        return fed
+        if cpu_in_full_precision(x):
+            weight = self.norm.weight.squeeze(1)
+            return fused_feed_forward(x, weight, self.up.weight, self.down.weight)
+        fed: Tensor = self.down(F.silu(self.up(self.norm(x))))
+        return x + fed
 
 
 class Experts(nn.Module):
-    """e feed-forward parts and a router; see the module's text."""
+    """x + what e feed-forward parts and a router make of norm(x); see the module's text."""
 
     def __init__(self, shape: StackShape, groups: int) -> None:
         super().__init__()
         self.experts, self.chosen = shape.experts, shape.experts_per_token
-        self.router = GroupedLinear(groups, shape.width, shape.experts)
+        d, wide, parts = shape.width, FFN_FACTOR * shape.width, groups * shape.experts
+        self.norm = GroupedRMSNorm(groups, d)
+        self.router = GroupedLinear(groups, d, shape.experts)
         # A group's experts are groups of their own: weights [g e, d, 4 d].
-        self.parts = FeedForward(shape, groups * shape.experts)
+        self.up = GroupedLinear(parts, d, wide)
+        self.down = GroupedLinear(parts, wide, d, shape.residual_gain)
         self.imbalances: list[Tensor] = []
         """Of each training pass since the last history was encoded: e times the sum over experts
         of share of tokens times mean probability; 1 where the load is even. Padding counts."""
@@ -53,22 +62,24 @@ class Experts(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[g, ..., d], unchanged in shape."""
         weights = self.router.weight.shape[0]
-        tokens = x.reshape(weights, -1, x.shape[-1])
+        tokens = self.norm(x).reshape(weights, -1, x.shape[-1])
         logits = self.router(tokens)
         best, expert = logits.topk(self.chosen, dim=-1)
         share = best.softmax(-1).to(x.dtype)
         if self.training and torch.is_grad_enabled():
             self.imbalances.append(_imbalance(logits, expert))
-        out = torch.zeros_like(tokens)
+        out = []
         for group in range(weights):
+            fed = torch.zeros_like(tokens[group])
             for number in range(self.experts):
                 index = group * self.experts + number
                 token, choice = (expert[group] == number).nonzero(as_tuple=True)
-                wide = self.parts.activation(tokens[group, token] @ self.parts.up.weight[index])
-                fed = wide @ self.parts.down.weight[index]
-                fed = fed * share[group, token, choice].unsqueeze(-1)
-                out[group] = out[group].index_add(0, token, fed.to(out.dtype))
-        return out.view(x.shape)
+                wide = F.silu(tokens[group, token] @ self.up.weight[index])
+                part = wide @ self.down.weight[index]
+                part = part * share[group, token, choice].unsqueeze(-1)
+                fed = fed.index_add(0, token, part.to(fed.dtype))
+            out.append(fed)
+        return x + torch.stack(out).view(x.shape)
 
 
 def _imbalance(logits: Tensor, expert: Tensor) -> Tensor:
@@ -88,7 +99,7 @@ def feed_forward_params(shape: StackShape) -> Mapping[str, int]:
     """Parameters of one layer's, by group."""
     dense = shape.experts * 2 * FFN_FACTOR * shape.width * shape.width
     router = {"router": shape.width * shape.experts} if shape.experts > 1 else {}
-    return {"ffn": dense, **router}
+    return {"ffn": dense, "norm": shape.width, **router}
 
 
 def feed_forward_flops(shape: StackShape, tokens: Floats) -> Floats:

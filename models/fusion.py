@@ -80,8 +80,8 @@ class GatedFusion(nn.Module):
             temper = torch.exp(-self.log_temperature[scenario]).repeat_interleave(m, 0)
             scores = scores * temper.to(scores.dtype)[..., None, None]
         mixed = mixer.mixed(normed, scores.softmax(-1).to(v.dtype) @ v)
-        gathered = self.layer.fed(x + mixed).reshape(b, m, n * d)
-        gate: Tensor = torch.sigmoid(self.excite(self.activation(self.squeeze(gathered))))
+        gathered: Tensor = self.layer.ffn(x + mixed).reshape(b, m, n * d)
+        gate = torch.sigmoid(self.excite(self.activation(self.squeeze(gathered))))
         return gathered * gate
 
 
