@@ -53,6 +53,8 @@ class Rates:
     tokens_per_second: float
     examples_per_second: float
     step_seconds: float
+    cpu_step_seconds: float
+    """Of all threads together; what other programs take is not in it."""
     flops_per_second: float
     """Training FLOPs of the algorithm, dense counting."""
 
@@ -104,15 +106,16 @@ def compare(seconds: float, *, batch_size: int, threads: int) -> tuple[list[Rate
         trainer, loader = _recbole(batch_size, folder)
         torch.set_num_threads(threads)
         trainer._train_epoch(loader, 0)
-        theirs, turns, peaks = [], [], []
+        theirs, theirs_cpu, turns, peaks = [], [], [], []
         for _ in range(REPETITIONS):
             peaks.append(peak_now(ours.trial.training))
             turns.append(ours.repeat(seconds / REPETITIONS))
-            begin, steps = time.perf_counter(), 0
+            begin, cpu, steps = time.perf_counter(), time.process_time(), 0
             while time.perf_counter() - begin < seconds / REPETITIONS:
                 trainer._train_epoch(loader, 0)
                 steps += EPOCH_STEPS
             theirs.append((time.perf_counter() - begin) / steps)
+            theirs_cpu.append((time.process_time() - cpu) / steps)
     middle = sorted(turns, key=lambda turn: turn.speed)[(len(turns) - 1) // 2]
     step = float(np.median(theirs))
     return [
@@ -121,6 +124,7 @@ def compare(seconds: float, *, batch_size: int, threads: int) -> tuple[list[Rate
             middle.tokens / middle.seconds,
             middle.examples / middle.seconds,
             middle.seconds / middle.steps,
+            float(np.median([turn.cpu_seconds / turn.steps for turn in turns])),
             middle.flops / middle.seconds,
         ),
         Rates(
@@ -128,6 +132,7 @@ def compare(seconds: float, *, batch_size: int, threads: int) -> tuple[list[Rate
             batch_size * LENGTH / step,
             batch_size / step,
             step,
+            float(np.median(theirs_cpu)),
             batch_size * sasrec_flops() / step,
         ),
     ], max(peaks)

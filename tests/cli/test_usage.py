@@ -45,6 +45,11 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["fit", "--runs", "none.csv"], "no run table at none.csv"),
         (["fit", "quickstart"], "mlflow.db"),
         (["list", "cats"], "models"),
+        (["bench", "training", "--architectures", "bert"], "unknown model 'bert'; valid: .*astro"),
+        (["bench", "training", "--widths", "wide"], "'wide' is not a positive whole number"),
+        (["bench", "training", "--precision", "fp8"], "unknown precision 'fp8'; valid: fp32, bf16"),
+        (["bench", "training", "--batch-size", "0"], "neither a positive whole number nor 'auto'"),
+        (["bench", "training", "--memory", "--catalogue"], "choose one of --memory"),
         (["runs", "quickstart", "-o", "runs.xlsx"], "mlflow.db|.csv"),
     ],
 )
