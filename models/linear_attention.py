@@ -110,7 +110,9 @@ def _blockwise(
     place = torch.arange(size, device=q.device)
     apart = place[:, None] - place
     ratios = torch.exp(-rate[:, None, None] * apart.clamp(min=0)).masked_fill(apart < 0, 0.0)
-    out = ((q @ k.transpose(-1, -2)) * ratios[:, None].to(q.dtype)) @ v
+    scores = q @ k.transpose(-1, -2)
+    scores *= ratios[:, None].to(q.dtype)  # in place: nobody needs them as they were
+    out = scores @ v
     if blocks > 1:  # before the first block there is nothing
         since = torch.exp(-rate[:, None] * (place + 1))[:, None, :, None]
         out = out + (q @ before.to(q.dtype)) * since.to(q.dtype)
