@@ -158,7 +158,7 @@ class HstuLayer(Attending):
 
     def _heads(self, x: Tensor) -> Tensor:
         """[b, n, d] as [b, h, n, s]."""
-        return x.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)  # type: ignore[no-untyped-call]
+        return x.view(*x.shape[:2], x.shape[-1] // self.head_dim, self.head_dim).transpose(1, 2)
 
 
 def _normed(x: Tensor) -> Tensor:

@@ -153,7 +153,8 @@ class _Blocked(torch.autograd.Function):
             )
             bias += steps[queries, : piece.seen]
             weights = F.silu(_scores(q, k, bias, piece, heads), inplace=True)
-            torch.bmm(weights, v[rows, : piece.seen], out=out[rows, queries])
+            # Assigned, not `out=`: into a slice the product would run matrix by matrix.
+            out[rows, queries] = torch.bmm(weights, v[rows, : piece.seen])
             biases.append(bias)
         ctx.save_for_backward(q, k, v, *biases)
         ctx.pieces, ctx.heads = pieces, heads
@@ -170,14 +171,17 @@ class _Blocked(torch.autograd.Function):
             rows, queries, seen = piece.rows(ctx.heads), slice(piece.first, piece.last), piece.seen
             scores = _scores(q, k, bias, piece, ctx.heads)
             dpart = dout[rows, queries]
-            dv[rows, :seen].baddbmm_(F.silu(scores).transpose(1, 2), dpart)
-            dweights = torch.bmm(dpart, v[rows, :seen].transpose(1, 2))
-            dscores = torch.ops.aten.silu_backward(dweights, scores)
+            slope = torch.sigmoid(scores)
+            weights = scores.mul_(slope)
+            dv[rows, :seen] += torch.bmm(weights.transpose(1, 2), dpart)
+            # With p the sigmoid and w = x p, SiLU's derivative p (1 + x (1 - p)) is p + w - w p.
+            slope.addcmul_(weights, slope, value=-1).add_(weights)
+            dscores = torch.bmm(dpart, v[rows, :seen].transpose(1, 2)).mul_(slope)
             dbias = dscores.view(len(bias), ctx.heads, *bias.shape[1:]).sum(1, dtype=dtimes.dtype)
             dtimes.index_add_(0, piece.buckets, dbias.flatten())
             dsteps[queries, :seen] += dbias.sum(0)
-            torch.bmm(dscores, k[rows, :seen], out=dq[rows, queries])
-            dk[rows, :seen].baddbmm_(dscores.transpose(1, 2), q[rows, queries])
+            dq[rows, queries] = torch.bmm(dscores, k[rows, :seen])
+            dk[rows, :seen] += torch.bmm(dscores.transpose(1, 2), q[rows, queries])
         return dq, dk, dv, dtimes, dsteps, None, None
 
 
