@@ -190,3 +190,10 @@ def stacked(history: Sequence[ViewBatch]) -> ViewBatch:
         return torch.stack([F.pad(t, (0, longest - t.shape[1])) for t in tensors])
 
     return ViewBatch(**{field.name: joined(field.name) for field in fields(ViewBatch)})
+
+
+def use_recomputation(module: nn.Module, recompute: bool) -> None:
+    """Set whether every stack inside `module` computes its activations again (`Stack.recompute`)."""
+    for part in module.modules():
+        if isinstance(part, Stack):
+            part.recompute = recompute

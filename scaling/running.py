@@ -51,6 +51,7 @@ class Run(ABC):
         self._started = time.perf_counter()
         training, model = trial.training, trial.model
         torch.set_num_threads(training.threads)
+        machine.keep_freed_memory()
         self._memory_counted = machine.reset_peak_memory(training.device)
         self._dataset = opened(trial.dataset)
         torch.manual_seed(trial.seed)

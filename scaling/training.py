@@ -14,6 +14,7 @@ from torch import Tensor
 from scaling.batch import Batch
 from scaling.compute import TRAINING_FACTOR
 from scaling.losses import rank_loss, training_loss
+from scaling.models.stack import use_recomputation
 from scaling.optim import Optimizers
 from scaling.results import CurvePoint
 from scaling.running import Progress, Run
@@ -34,6 +35,7 @@ class TrialRun(Run):
     def __init__(self, trial: TrialConfig) -> None:
         super().__init__(trial)
         self._optimizers = Optimizers(self._ranker, trial.training)
+        use_recomputation(self._ranker, trial.training.recompute)
         self._full = np.array([[view.length for view in self._views]])
         self._candidates: list[npt.NDArray[np.int64]] = []
         """Numbers of candidates of the batches since the last point of the curve."""

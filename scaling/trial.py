@@ -22,11 +22,12 @@ class TrainingConfig(Config):
     batch_size: int
     """Requests per step."""
     lr: float
-    """Peak learning rate of the dense part (AdamW)."""
+    """Peak learning rate of the dense part (AdamW), of matrices with a fan-in of 64; `scaling.optim`
+    says what the others' is."""
     embedding_lr: float
     """Learning rate of the embedding rows (row-wise Adagrad)."""
     lr_rule: str
-    """Where `lr` comes from, for the record (`width^-0.5 from 3e-3 at 64`, `given`)."""
+    """Where `lr` comes from, for the record (`muP from 0.004 at fan-in 64`, `given`)."""
     weight_decay: float = 0.01
     warmup: float = 0.05
     """Share of the budget over which the rate rises."""
@@ -34,6 +35,9 @@ class TrainingConfig(Config):
     """Largest norm of the dense gradient; the embedding rows' is clipped apart."""
     rank_loss: float = 0.0
     """Weight of the pairwise rank loss beside the log loss (`scaling.losses.rank_loss`)."""
+    recompute: bool = False
+    """Whether the history layers' activations are computed again in the backward pass instead of
+    being kept: for long histories, at the price of a third more work."""
     precision: Precision = "fp32"
     device: str = "cpu"
     threads: int = 1

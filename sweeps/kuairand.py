@@ -8,7 +8,7 @@ from scaling.sweeps.design import isoflop
 from scaling.sweeps.families import family
 from scaling.sweeps.recipe import Recipe
 
-RECIPE = Recipe(base_lr=3e-3, reference_width=32, embedding_lr=0.1, batch_size=32)
+RECIPE = Recipe(lr=2e-3, embedding_lr=0.1, batch_size=32)
 
 
 @SWEEPS.register("kuairand")

@@ -1,4 +1,4 @@
-"""How the models of a sweep are trained: one named recipe, with a learning-rate rule by width."""
+"""How the models of a sweep are trained: one named recipe, the same for every size."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from dataclasses import dataclass
 
 from scaling.config import Config
 from scaling.models.base import ModelConfig
+from scaling.optim import LR_FAN_IN
 from scaling.trial import Precision, TrainingConfig
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe(Config):
-    """Settings that every model of a sweep shares, and the rule that the width decides.
+    """Settings that every model of a sweep shares.
 
-    lr(width) = base_lr * (width / reference_width) ** exponent
+    One learning rate serves every width and depth: the optimizer scales it for each matrix (see
+    `scaling.optim`), and docs/learning-rates.md shows how far the best one moves.
     """
 
-    base_lr: float = 3e-3
-    """Peak learning rate of the dense part at the reference width."""
-    reference_width: int = 64
-    exponent: float = -0.5
-    embedding_lr: float = 0.05
+    lr: float = 4e-3
+    """Peak learning rate of the dense part, of matrices with a fan-in of 64."""
+    embedding_lr: float = 0.1
     batch_size: int = 32
     """Requests per step."""
     precision: Precision = "fp32"
@@ -28,12 +28,12 @@ class Recipe(Config):
     threads: int = 1
 
     def training_for(self, model: ModelConfig) -> TrainingConfig:
-        """The resolved settings for one model; the rule is recorded beside the rate."""
+        """The resolved settings for one model."""
         return TrainingConfig(
             batch_size=self.batch_size,
-            lr=self.base_lr * (model.width / self.reference_width) ** self.exponent,
+            lr=self.lr,
             embedding_lr=self.embedding_lr,
-            lr_rule=f"width^{self.exponent:g} from {self.base_lr:g} at {self.reference_width}",
+            lr_rule=f"muP from {self.lr:g} at fan-in {LR_FAN_IN}",
             precision=self.precision,
             device=self.device,
             threads=self.threads,

@@ -6,7 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from scaling.optim import RowWiseAdagrad, schedule
+from scaling.batch import Schema
+from scaling.models.transformer import TransformerConfig
+from scaling.optim import Optimizers, RowWiseAdagrad, schedule
+from scaling.trial import TrainingConfig
 
 
 @pytest.mark.parametrize("sparse", [True, False])
@@ -44,3 +47,34 @@ def test_the_rate_rises_over_the_warm_up_and_ends_at_zero() -> None:
     assert factors[:51] == sorted(factors[:51])
     assert factors[50:] == sorted(factors[50:], reverse=True)
     assert schedule(1.0, 0.0) == 0.0
+
+
+def test_matrices_move_by_fan_in_and_gain_and_vectors_do_not() -> None:
+    """Adam's first step moves every entry by its rate, so the rates can be read off."""
+    schema = Schema(10, ("like",), ((0,), (1,)), ("home",), {}, {}, 4)
+    moved: dict[tuple[int, int], dict[str, float]] = {}
+    for width, depth in ((32, 2), (64, 2), (64, 8)):
+        ranker = TransformerConfig(depth=depth, width=width, seq_len=4).build(schema)
+        training = TrainingConfig(
+            batch_size=1, lr=1e-3, embedding_lr=0.1, lr_rule="given", weight_decay=0.0, warmup=0.0
+        )
+        optimizers = Optimizers(ranker, training)
+        before = {name: p.detach().clone() for name, p in ranker.named_parameters()}
+        for parameter in ranker.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        optimizers.step(0.0)
+        moved[width, depth] = {
+            name: float((p.detach() - before[name]).abs().mean())
+            for name, p in ranker.named_parameters()
+        }
+    layer = "stacks.0.layers.0."
+    for name, scales in (
+        (layer + "mixer.query_key_value.weight", (2, 1, 1)),
+        (layer + "mixer.out.weight", (1, 0.5, 0.125)),
+        (layer + "ffn.down.weight", (0.25, 0.125, 0.03125)),
+        (layer + "norm_mixer.weight", (1, 1, 1)),
+        ("head.out.weight", (2, 1, 1)),
+        ("head.out.bias", (1, 1, 1)),
+    ):
+        found = [sizes[name] for sizes in moved.values()]
+        assert found == pytest.approx([1e-3 * scale for scale in scales], rel=1e-3)

@@ -87,11 +87,10 @@ def test_empty_axes_are_refused() -> None:
         grid("g", models=[BASE], dataset=SyntheticConfig.tiny(), budgets=(), seeds=(0,))
 
 
-def test_learning_rate_rule_is_resolved_and_recorded() -> None:
-    recipe = Recipe(base_lr=4e-3, reference_width=64)
-    rates = [training_for(m, recipe).lr for m in variants(BASE, width=(16, 64, 256))]
-    assert rates == pytest.approx([8e-3, 4e-3, 2e-3])
-    assert training_for(BASE, recipe).lr_rule == "width^-0.5 from 0.004 at 64"
+def test_one_learning_rate_serves_every_size_and_is_recorded() -> None:
+    resolved = [training_for(m, Recipe(lr=5e-3)) for m in variants(BASE, width=(16, 64, 256))]
+    assert {training.lr for training in resolved} == {5e-3}
+    assert resolved[0].lr_rule == "muP from 0.005 at fan-in 64"
 
 
 def test_families_give_blocks_to_those_that_have_them() -> None:

@@ -103,7 +103,7 @@ def test_their_digest_does_not_depend_on_the_recipe() -> None:
     digests = {
         grid(
             "g", models=[PopularityConfig()], dataset=TINY, budgets=(1e8,), seeds=(seed,),
-            recipe=Recipe(base_lr=lr),
+            recipe=Recipe(lr=lr),
         ).trials[0].digest()
         for lr, seed in ((1e-3, 0), (1e-2, 5))
     }  # fmt: skip
