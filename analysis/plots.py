@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -135,8 +136,8 @@ def _layer(axes: Axes, layer: Layer, colour: str, marker: str) -> None:
 
 
 def _name_lines(axes: Axes, panel: Panel) -> None:
-    """Names above the horizontal lines: the floor's on the left and the references' on the right,
-    where falling curves leave room. Lines too close for a name each share a row of names."""
+    """Names above the horizontal lines, on the side where fewer marks are in the way. Lines too
+    close for a name each share a row of names."""
     rows: list[tuple[float, str]] = []
     """Value of a row's highest line, and its names, from below."""
     counted = [layer for layer in panel.layers if layer.kind == "reference"]
@@ -146,16 +147,35 @@ def _name_lines(axes: Axes, panel: Panel) -> None:
         if rows and _points(axes, value) - _points(axes, rows[-1][0]) < NAME_HEIGHT:
             text = f"{rows.pop()[1]}, {text}"
         rows.append((value, text))
-    names = [(value, text, 0.995, "right") for value, text in rows]
     floors = [float(layer.y[0]) for layer in panel.layers if layer.kind == "floor"]
-    names += [(value, f"known floor {number(value)}", 0.005, "left") for value in floors]
-    for value, text, place, side in names:
+    rows += [(value, f"known floor {number(value)}") for value in floors]
+    for value, text in rows:
+        left = _in_the_way(axes, panel, value, 0.0) <= _in_the_way(axes, panel, value, 0.6)
         # Below the marks: a name may be crossed by a curve, but hides none.
         axes.annotate(
-            style.literal(text), (place, value), xycoords=("axes fraction", "data"),
-            xytext=(0, 3.5), textcoords="offset points", ha=side, color=style.MUTED,
-            fontsize=8.5, zorder=1.5,
+            style.literal(text), (0.005 if left else 0.995, value),
+            xycoords=("axes fraction", "data"), xytext=(0, 3.5), textcoords="offset points",
+            ha="left" if left else "right", color=style.MUTED, fontsize=8.5, zorder=1.5,
         ).set_in_layout(False)  # fmt: skip
+
+
+def _in_the_way(axes: Axes, panel: Panel, value: float, begin: float) -> int:
+    """How much of the marks lies where a name above `value` would stand, in the 0.4 of the width
+    from `begin` on."""
+    low = _points(axes, value) - 3
+    met = 0
+    for layer in panel.layers:
+        if layer.x.size == 0 or layer.kind == "band":
+            continue
+        places = axes.transData.transform(np.column_stack([layer.x, layer.y]))
+        if layer.kind in ("line", "curve", "beyond"):  # between its points there is a line, too
+            steps = np.linspace(places[0, 0], places[-1, 0], 100)
+            places = np.column_stack([steps, np.interp(steps, places[:, 0], places[:, 1])])
+        across = axes.transAxes.inverted().transform(places)[:, 0]
+        heights = places[:, 1] * 72 / axes.figure.dpi
+        inside = (across >= begin) & (across <= begin + 0.4)
+        met += int((inside & (heights > low) & (heights < low + NAME_HEIGHT + 6)).sum())
+    return met
 
 
 def _points(axes: Axes, value: float) -> float:

@@ -8,7 +8,8 @@ from scaling.cli.declared import title_of
 def floors_at_views(sweep: str, tracking_uri: str | None) -> dict[str, float]:
     """Best attainable loss of each model family of a logged sweep, by what it reads.
 
-    Empty for logged data, whose truth nobody knows.
+    Empty for logged data, whose truth nobody knows. References are left out: what they could read
+    is not what they count.
     """
     from scaling.running import opened
     from scaling.sweeps.base import Sweep
@@ -16,7 +17,7 @@ def floors_at_views(sweep: str, tracking_uri: str | None) -> dict[str, float]:
 
     trials = Sweep.from_dict(read_spec(title_of(sweep), tracking_uri=tracking_uri)).trials
     floors: dict[str, float] = {}
-    for trial in trials:
+    for trial in (trial for trial in trials if trial.model.role == "trained"):
         views = trial.model.views()
         read = " + ".join(f"{view.strategy} {view.length}" for view in views)
         name = f"{trial.model.name} ({read})"
