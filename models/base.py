@@ -55,6 +55,16 @@ class ModelConfig(Config, ABC):
         """A small model that suits the data: what the contract tests run on."""
         return cls(depth=3, width=32, seq_len=16)
 
+    @property
+    def variant(self) -> str:
+        """The architecture, and its options that are not at their defaults (the axes aside)."""
+        told = [
+            f"{field.name}={_word(getattr(self, field.name))}"
+            for field in dataclasses.fields(self)
+            if field.name not in AXES and getattr(self, field.name) != field.default
+        ]
+        return f"{self.name}({', '.join(told)})" if told else self.name
+
     @abstractmethod
     def views(self) -> tuple[View, ...]:
         """The sub-sequences that this model reads."""
@@ -225,6 +235,13 @@ class Reference(Ranker):
             if loaded is not None and loaded.shape != buffer.shape:
                 setattr(self, name, torch.empty_like(loaded, device=buffer.device))
         super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def _word(value: object) -> str:
+    """An option's value, short: views by their strategies, several values joined by a plus."""
+    if isinstance(value, tuple):
+        return "+".join(map(_word, value))
+    return value.strategy if isinstance(value, View) else str(value)
 
 
 def _leaves(tree: Any) -> list[Tensor]:

@@ -8,13 +8,13 @@ from pathlib import Path
 import pandas as pd
 
 TEXT_COLUMNS = (
-    "architecture", "role", "dataset", "data_fingerprint", "split", "configuration",
+    "architecture", "variant", "role", "dataset", "data_fingerprint", "split", "configuration",
     "precision", "device", "sweep", "digest", "code_version", "run_id", "status", "reason",
 )  # fmt: skip
 """Columns that hold words; all others hold numbers."""
 
 COLUMNS = (
-    "architecture", "role", "depth", "width", "seq_len", "blocks", "params", "params_embedding",
+    "architecture", "variant", "role", "depth", "width", "seq_len", "blocks", "params", "params_embedding",
     "budget", "compute", "compute_causal", "compute_nominal", "flops_per_request", "examples",
     "unique_examples", "requests", "candidates_per_request", "events_per_request", "steps",
     "epochs", "dataset", "data_fingerprint", "split", "seed", "configuration", "lr", "batch_size",

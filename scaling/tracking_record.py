@@ -57,6 +57,7 @@ def record_of(trial: TrialConfig, result: TrialResult) -> RunRecord:
         "device": trial.training.device,
         **result.texts,
         "architecture": axes["architecture"],
+        "variant": trial.model.variant,
         "role": trial.model.role,
         "dataset": trial.dataset.name,
         "data_fingerprint": trial.dataset.fingerprint(),

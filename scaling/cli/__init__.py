@@ -27,6 +27,7 @@ COMMANDS = {
     "fit": "scaling.cli.analyse:fit",
     "plot": "scaling.cli.analyse:plot",
     "report": "scaling.cli.analyse:report",
+    "table": "scaling.cli.table:table",
     "bench": "scaling.cli.bench:bench",
 }
 """Command to `module:attribute`, in the order of a study."""

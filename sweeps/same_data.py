@@ -1,0 +1,60 @@
+"""A design by data instead of by compute: every model sees the same number of requests."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from scaling.compute import TRAINING_FACTOR
+from scaling.datasets.base import Dataset, DatasetConfig
+from scaling.models.base import ModelConfig
+from scaling.sweeps.base import Sweep
+from scaling.sweeps.recipe import Recipe
+from scaling.sweeps.references import reference_trials, trained
+from scaling.trial import TrialConfig
+
+SAMPLED_REQUESTS = 2048
+"""Of the training part, to know what a request costs on the average."""
+
+
+def same_data(
+    title: str,
+    *,
+    models: Sequence[ModelConfig],
+    dataset: DatasetConfig,
+    requests: float,
+    seeds: Sequence[int],
+    recipes: Sequence[Recipe],
+) -> Sweep:
+    """Every model on about `requests` training requests, under every recipe, with every seed.
+
+    A trial's budget is what so many requests cost it. References are counted once.
+
+    Raises:
+        ValueError: an axis without values, or `requests` not positive.
+    """
+    for axis, values in (("models", models), ("seeds", seeds), ("recipes", recipes)):
+        if not values:
+            raise ValueError(f"sweep {title!r}: {axis} must hold at least one value")
+    if not requests > 0:
+        raise ValueError(f"sweep {title!r}: requests must be positive, got {requests}")
+    data = dataset.open()
+    budgets = {model: requests * _training_flops(model, data) for model in trained(models)}
+    trials = tuple(
+        TrialConfig(
+            model=model,
+            dataset=dataset,
+            training=recipe.training_for(model),
+            budget=budget,
+            seed=seed,
+        )
+        for (model, budget), recipe, seed in itertools.product(budgets.items(), recipes, seeds)
+    )
+    return Sweep(title=title, trials=(*trials, *reference_trials(models, dataset)))
+
+
+def _training_flops(model: ModelConfig, data: Dataset) -> float:
+    """Mean training FLOPs per request, to three digits: a budget is a declared number."""
+    lengths, candidates = data.sample("train", model.views(), SAMPLED_REQUESTS)
+    mean = TRAINING_FACTOR * float(model.flops(data.schema, lengths, candidates).total.mean())
+    return float(f"{mean:.3g}")
