@@ -97,7 +97,7 @@ def test_read_back_equals_what_was_logged(store: str, tmp_path: Path) -> None:
         "budget": 1e10, "seed": 0, "dataset": "synthetic", "split": "own users",
         "data_fingerprint": trial.dataset.fingerprint(), "lr": 1e-3, "batch_size": 8,
         "precision": "fp32", "device": "cpu", "threads": 1, "sweep": "study", "reason": "",
-        "role": "trained",
+        "role": "trained", "variant": "transformer",
         "digest": trial.digest(), "configuration": trial.configuration(), "run_id": run_id,
         "code_version": code_digest(trial), "status": "finished",
     }  # fmt: skip
