@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from scaling.batch import Batch, Candidates, Context, ItemAttribute, Schema, View, ViewBatch
+from scaling.models.attention import use_implementation
+from scaling.models.base import ModelConfig
 
 ITEMS, SCENARIOS = 50, 3
 
@@ -56,7 +60,7 @@ def make_batch(schema: Schema) -> MakeBatch:
             mask = torch.arange(n) < lengths[:, None]
             ages = torch.rand(requests, n, generator=g).mul(14).exp()
             ages = torch.sort(ages, dim=1, descending=True).values
-            ages[1] = -1.0
+            ages[1:2] = -1.0
             history.append(
                 ViewBatch(
                     items=draw(ITEMS, requests, n) * mask,
@@ -84,3 +88,26 @@ def make_batch(schema: Schema) -> MakeBatch:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def profile_alone(
+    schema: Schema, make_batch: MakeBatch
+) -> Callable[[ModelConfig, list[int], int], tuple[float, float]]:
+    """FLOPs of one request without padding: the profiler's, on the reference form, and ours.
+
+    Its arguments are the model, the real length of each view and the number of candidates.
+    """
+
+    def profile(config: ModelConfig, lengths: list[int], items: int) -> tuple[float, float]:
+        ranker = config.build(schema)
+        use_implementation(ranker, "reference")
+        views = tuple(View(strategy="recent", length=length) for length in lengths)
+        batch = make_batch(views, requests=1, full=True)
+        few = Candidates(batch.candidates.items[:, :items], batch.candidates.mask[:, :items])
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            ranker(dataclasses.replace(batch, candidates=few))
+        counted = config.flops(schema, np.array([lengths]), np.array([items]))
+        return float(counter.get_total_flops()), float(counted.total[0])
+
+    return profile

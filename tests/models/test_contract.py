@@ -16,6 +16,7 @@ from scaling.models.attention import use_implementation
 from scaling.models.base import MODELS, ModelConfig, Ranker, Reference
 
 MakeBatch = Callable[..., Batch]
+ProfileAlone = Callable[[ModelConfig, list[int], int], tuple[float, float]]
 TRAINED = [name for name in MODELS.names() if MODELS.get(name).role == "trained"]
 
 trained_only = pytest.mark.parametrize("config", TRAINED, indirect=True)
@@ -118,6 +119,20 @@ def test_flops_equal_the_profilers(
     counted = config.flops(schema, batch.lengths(), batch.num_candidates())
     assert counter.get_total_flops() == counted.total.sum()
     assert (counted.total_causal <= counted.total).all()
+
+
+@trained_only
+@pytest.mark.parametrize("axes", [{}, {"depth": 1}])
+def test_flops_of_real_lengths_equal_the_profilers(
+    config: ModelConfig, profile_alone: ProfileAlone, axes: dict[str, int]
+) -> None:
+    config = config.scaled(**axes)
+    # LONGER's tensors pad a group that is not full: test_flops.py counts those.
+    whole = getattr(config, "merge", 1)
+    for events, items in ((1, 1), (3, 6), (5, 2), (13, 4)):
+        lengths = [min(-(-events // whole) * whole, view.length) for view in config.views()]
+        profiled, counted = profile_alone(config, lengths, items)
+        assert profiled == counted, f"{lengths} events, {items} candidates"
 
 
 @trained_only
