@@ -25,12 +25,12 @@ from scaling.models.stack_shape import StackShape
 
 
 def decay_rates(heads: int, layer: int, depth: int) -> Tensor:
-    """-log(lambda) [heads] of layer 0 .. depth - 1 (TransNormerLLM, equation 10):
+    """-log(lambda) [heads] of layer 0 .. depth - 1, as in the released model of MiniMax-01:
 
         slope_i (1 - layer / (depth - 1) + 1e-5),   slope_i = 2^(-8 i / heads), i = 1 .. heads
 
-    with ALiBi's slopes (Press et al. 2022, arXiv 2108.12409). A stack's last layer hardly forgets;
-    a single layer is a first one.
+    with ALiBi's slopes (Press et al. 2022, arXiv 2108.12409), for any number of heads. A stack's
+    last layer hardly forgets; a single layer counts as a first one.
     """
     slopes = 2.0 ** (-8 * torch.arange(1, heads + 1, dtype=torch.float64) / heads)
     height = layer / (depth - 1) if depth > 1 else 0.0

@@ -3,7 +3,7 @@
     S_t = lambda S_{t-1} + k_t v_t^T        o_t = S_t^T q_t
 
 Source: TransNormerLLM (Qin et al. 2023, arXiv 2307.14995), Lightning Attention-2 (Qin et al. 2024,
-arXiv 2401.04658, algorithm 1) and MiniMax-01 (2025, arXiv 2501.08313, section 2.2.1). The fast form
+arXiv 2401.04658, algorithm 1) and MiniMax-01 (2025, arXiv 2501.08313, section 2.2). The fast form
 takes blocks of B events: within a block masked products, ((Q K^T) * D) V with D_ij = lambda^(i-j)
 for j <= i; between blocks only S is handed on. It costs O(n s (B + s)) per head.
 

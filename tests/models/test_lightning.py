@@ -137,7 +137,7 @@ def test_long_histories_and_strong_decays_stay_exact_in_low_precision(bf16: bool
 
 
 def test_decays_are_those_of_the_equation() -> None:
-    # TransNormerLLM's equation 10 with ALiBi's slopes for four heads: 2^-2, 2^-4, 2^-6, 2^-8.
+    # ALiBi's slopes for four heads are 2^-2, 2^-4, 2^-6, 2^-8.
     for layer, height in ((0, 1 + 1e-5), (1, 0.5 + 1e-5), (2, 1e-5)):
         expected = [slope * height for slope in (1 / 4, 1 / 16, 1 / 64, 1 / 256)]
         np.testing.assert_allclose(decay_rates(4, layer, 3), expected, rtol=1e-6)
