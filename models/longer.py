@@ -263,7 +263,9 @@ class Longer(Ranker):
         return (k, v, bias), layer.ffn(x[:, :, -asking:] + gathered), bias[..., -asking:]
 
     def score(self, memory: Memory, candidates: Candidates, context: Context) -> Tensor:
-        x = self.of_candidate(self.tokens.candidates(candidates, context).unsqueeze(0))
+        tokens = self.tokens.candidates(candidates, context)
+        # The residual stream stays in full precision, whatever the product's.
+        x = self.of_candidate(tokens.unsqueeze(0)).to(tokens.dtype)
         own = x.new_zeros(x.shape[1], self.config.shape().heads)
         for layer, remembered in zip(self.layers, memory.tree, strict=True):
             assert isinstance(layer, Layer)
