@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from scaling.batch import Batch, Schema, ViewBatch
 from scaling.models.attention import Implementation, use_implementation
@@ -78,8 +79,8 @@ def by_hand(ranker: Longer, batch: Batch, row: int, item: int) -> Tensor:
 
 @pytest.mark.parametrize("implementation", ["fused", "reference"])
 @pytest.mark.parametrize(
-    ("depth", "merge", "recent", "seq_len"),
-    [(2, 2, 2, 9), (1, 3, 1, 7), (3, 1, 2, 5), (2, 4, 9, 8)],
+    ("depth", "merge", "recent", "seq_len", "inner"),
+    [(2, 2, 2, 9, True), (1, 3, 1, 7, True), (3, 1, 2, 5, False), (2, 4, 9, 8, False)],
 )
 def test_scores_follow_the_description(
     schema: Schema,
@@ -88,10 +89,17 @@ def test_scores_follow_the_description(
     merge: int,
     recent: int,
     seq_len: int,
+    inner: bool,
     implementation: Implementation,
 ) -> None:
     config = LongerConfig(
-        depth=depth, width=8, seq_len=seq_len, merge=merge, recent=recent, head_dim=4
+        depth=depth,
+        width=8,
+        seq_len=seq_len,
+        merge=merge,
+        recent=recent,
+        inner_transformer=inner,
+        head_dim=4,
     )
     batch, ranker = make_batch(config.views()), lively(config, schema)
     use_implementation(ranker, implementation)
@@ -129,7 +137,9 @@ def test_older_events_reach_candidates_and_only_recent_ones_ask(
 
 
 def test_flops_of_real_lengths(schema: Schema) -> None:
-    config = LongerConfig(depth=2, width=8, seq_len=16, merge=4, recent=2, head_dim=8)
+    config = LongerConfig(
+        depth=2, width=8, seq_len=16, merge=4, recent=2, inner_transformer=True, head_dim=8
+    )
     d, wide, m = 8, 32, 3
     flops = config.flops(schema, np.array([[10]]), np.array([m]))
     # Ten events: groups of 2, 4 and 4, of which two ask, with the global tokens.
@@ -147,3 +157,14 @@ def test_flops_of_real_lengths(schema: Schema) -> None:
 def test_bad_settings_are_named(field: str) -> None:
     with pytest.raises(ValueError, match=rf"longer\.{field} must be at least 1, got 0"):
         LongerConfig(**{"depth": 1, "width": 16, "seq_len": 8, field: 0})
+
+
+def test_the_inner_transformer_is_counted(schema: Schema, make_batch: MakeBatch) -> None:
+    config = LongerConfig(depth=2, width=16, seq_len=8, recent=1, inner_transformer=True)
+    batch, ranker = make_batch(config.views(), full=True), config.build(schema)
+    assert sum(config.params(schema).values()) == sum(p.numel() for p in ranker.parameters())
+    use_implementation(ranker, "reference")
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        ranker(batch)
+    counted = config.flops(schema, batch.lengths(), batch.num_candidates())
+    assert counter.get_total_flops() == counted.total.sum()
