@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from scaling.analysis.figure import Figure, Kind, Layer, Panel, Skipped
 from scaling.analysis.findings import Analysis, Group
-from scaling.analysis.law import Array
+from scaling.analysis.rate_figure import loss_vs_lr
 from scaling.analysis.result import number
 from scaling.analysis.temperatures import HeatMap, temperatures
 from scaling.units import format_si
 
-Kind = Literal[
-    "seeds", "configurations", "frontier", "line", "curve", "beyond", "band", "floor", "reference"
-]
 FAR = 1.5
 """A line further from the marks than this many times their own range is told, not drawn."""
 REACH = 3.0
@@ -32,69 +28,18 @@ AXES = {
 """Axes of an architecture that a loss can be drawn against, with their names."""
 
 
-@dataclass(frozen=True)
-class Layer:
-    """Marks of one kind and one key (a group, a budget, or the name of a reference)."""
-
-    kind: Kind
-    key: str
-    x: Array
-    y: Array
-    """The lower edge for a `band`; one value for a `floor` or a `reference`."""
-    upper: Array | None = None
-    """The upper edge of a `band`."""
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One pair of axes."""
-
-    title: str
-    layers: tuple[Layer, ...]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One figure, ready to be drawn."""
-
-    name: str
-    """Of the file, without its ending."""
-    title: str
-    x_label: str
-    y_label: str
-    panels: tuple[Panel, ...]
-    keys: tuple[str, ...]
-    """In the order of the legend."""
-    labels: tuple[str, ...]
-    """What the legend says of each key."""
-    ordered: bool
-    """Whether the keys are steps of one quantity (budgets) rather than names."""
-    frontier: str
-    """What the legend says of frontier points."""
-    ticks: tuple[float, ...] = ()
-    """Where ticks belong; empty for a continuous axis."""
-    notes: tuple[str, ...] = ()
-    """What a reader must know; stands below the figure."""
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A figure that has nothing to show."""
-
-    name: str
-    reason: str
-
-
 Drawing = Figure | HeatMap
 """What `scaling.analysis.plots` draws."""
 
 
 def figures(analysis: Analysis) -> tuple[list[Drawing], list[Skipped]]:
     """Loss against compute, parameters and sequence length, each named where there is nothing to
-    show; and the learned temperatures of a table that has some."""
+    show; and where a table has them, loss against learning rate, and learned temperatures."""
     found = [loss_vs_compute(analysis), *(loss_vs_axis(analysis, a) for a in ("params", "seq_len"))]
     drawn: list[Drawing] = [one for one in found if isinstance(one, Figure)]
-    learned = temperatures(analysis)
+    by_rate, learned = loss_vs_lr(analysis), temperatures(analysis)
+    if isinstance(by_rate, Figure):  # few tables hold such a sweep: nobody misses it in the others
+        drawn.append(by_rate)
     return (
         drawn if learned is None else [*drawn, learned],
         [one for one in found if isinstance(one, Skipped)],

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from scaling.analysis import style
-from scaling.analysis.figures import Figure
+from scaling.analysis.figure import Figure
 
 ROW, LINE, PAD = 0.185, 0.165, 0.12
 """Heights of a legend row, a line of notes and the gaps, in inches."""

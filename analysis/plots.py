@@ -18,7 +18,8 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullFormatter
 
 from scaling.analysis import style
-from scaling.analysis.figures import Drawing, Figure, Layer, Panel
+from scaling.analysis.figure import Figure, Layer, Panel
+from scaling.analysis.figures import Drawing
 from scaling.analysis.heat_plot import draw_heat_map
 from scaling.analysis.legend import legend_of
 from scaling.analysis.result import number

@@ -11,7 +11,8 @@ import pandas as pd
 from jinja2 import Environment
 from markupsafe import Markup
 
-from scaling.analysis.figures import Drawing, Skipped
+from scaling.analysis.figure import Skipped
+from scaling.analysis.figures import Drawing
 from scaling.analysis.figures import figures as all_figures
 from scaling.analysis.findings import Analysis
 from scaling.analysis.plots import svg

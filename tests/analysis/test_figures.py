@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from scaling.analysis import style
-from scaling.analysis.figures import Figure, Layer, figures, loss_vs_axis, loss_vs_compute
+from scaling.analysis.figure import Figure, Layer
+from scaling.analysis.figures import figures, loss_vs_axis, loss_vs_compute
 from scaling.analysis.plots import draw, svg, write_plots
 from scaling.analysis.summary import analyse
 

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scaling.analysis.figures import Figure, loss_vs_axis, loss_vs_compute
+from scaling.analysis.figure import Figure
+from scaling.analysis.figures import loss_vs_axis, loss_vs_compute
 from scaling.analysis.plots import draw, svg
 from scaling.analysis.summary import analyse
 

@@ -1,0 +1,65 @@
+"""What a figure is, as plain data: marks of several kinds in panels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from scaling.analysis.law import Array
+
+Kind = Literal[
+    "seeds", "configurations", "frontier", "line", "curve", "beyond", "band", "floor", "reference"
+]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Marks of one kind and one key (a group, a budget, or the name of a reference)."""
+
+    kind: Kind
+    key: str
+    x: Array
+    y: Array
+    """The lower edge for a `band`; one value for a `floor` or a `reference`."""
+    upper: Array | None = None
+    """The upper edge of a `band`."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair of axes."""
+
+    title: str
+    layers: tuple[Layer, ...]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure, ready to be drawn."""
+
+    name: str
+    """Of the file, without its ending."""
+    title: str
+    x_label: str
+    y_label: str
+    panels: tuple[Panel, ...]
+    keys: tuple[str, ...]
+    """In the order of the legend."""
+    labels: tuple[str, ...]
+    """What the legend says of each key."""
+    ordered: bool
+    """Whether the keys are steps of one quantity (budgets) rather than names."""
+    frontier: str
+    """What the legend says of frontier points."""
+    ticks: tuple[float, ...] = ()
+    """Where ticks belong; empty for a continuous axis."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know; stands below the figure."""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A figure that has nothing to show."""
+
+    name: str
+    reason: str
