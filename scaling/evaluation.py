@@ -11,6 +11,7 @@ import torch
 
 from scaling import metrics
 from scaling.batch import Split, View
+from scaling.batch_check import first_checked
 from scaling.datasets.base import Dataset
 from scaling.models.base import Ranker
 from scaling.trial import Precision
@@ -45,7 +46,8 @@ def predict(
     """Logits of every candidate of the split's evaluated requests."""
     ranker.eval()
     parts: list[tuple[npt.NDArray[np.float64], ...]] = []
-    for batch in dataset.requests(split, views, batch_size=EVALUATION_BATCH):
+    batches = dataset.requests(split, views, batch_size=EVALUATION_BATCH)
+    for batch in first_checked(batches, dataset.schema, views):
         with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
             logits = ranker(batch.to(device))
         mask = batch.candidates.mask

@@ -14,6 +14,7 @@ import torch
 
 from scaling import evaluation, machine
 from scaling.batch import Batch
+from scaling.batch_check import first_checked
 from scaling.compute import TRAINING_FACTOR
 from scaling.config import canonical_json
 from scaling.datasets.base import Dataset, DatasetConfig
@@ -57,9 +58,10 @@ class Run(ABC):
         torch.manual_seed(trial.seed)
         self._ranker: Ranker = model.build(self._dataset.schema).to(training.device)
         self._views = model.views()
-        self._batches = self._dataset.requests(
+        batches = self._dataset.requests(
             "train", self._views, batch_size=training.batch_size, seed=trial.seed
         )
+        self._batches = first_checked(batches, self._dataset.schema, self._views)
         self._train_seconds = 0.0
         self._counts = dict.fromkeys(
             ("compute", "compute_causal", "compute_nominal", "examples", "requests", "events"), 0.0

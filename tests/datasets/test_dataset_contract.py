@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from scaling.batch import SPLITS, Batch, Split, View
+from scaling.batch_check import check_batch
 from scaling.datasets.base import DATASETS, Dataset, DatasetConfig
 from scaling.datasets.catalogue import fetch
 
@@ -78,6 +79,7 @@ def test_the_fingerprint_is_stable(config: DatasetConfig) -> None:
 def test_batches_keep_their_shapes_types_and_ranges(dataset: Dataset, split: Split) -> None:
     schema, views = dataset.schema, views_of(dataset)
     for batch in some(dataset, split, views):
+        check_batch(batch, schema, views)
         b, m = batch.candidates.items.shape
         assert 1 <= b == len(batch) <= 16
         assert m == batch.num_candidates().max() <= schema.max_candidates
