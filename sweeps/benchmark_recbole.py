@@ -30,6 +30,7 @@ from scaling.sweeps.benchmark import (
 )
 from scaling.sweeps.benchmark_data import RandomRequests
 
+PACKAGE = "recbole"
 WIDTH, LAYERS, LENGTH = 64, 2, 200
 ITEMS = 1682
 """Of MovieLens 100K."""
@@ -82,7 +83,7 @@ class _Catalogue:
 
 
 def installed() -> bool:
-    return importlib.util.find_spec("recbole") is not None
+    return importlib.util.find_spec(PACKAGE) is not None
 
 
 def compare(seconds: float, *, batch_size: int, threads: int) -> tuple[list[Rates], float]:
@@ -144,10 +145,15 @@ def sasrec_flops() -> float:
     return 3.0 * (LAYERS * layer + 2 * WIDTH * (ITEMS + 1))
 
 
+def _module(name: str) -> Any:
+    """A module of RecBole's: looked up by name, for it is no dependency."""
+    return importlib.import_module(f"{PACKAGE}.{name}")
+
+
 def _recbole(batch_size: int, folder: str) -> tuple[Any, _Batches]:
     """Its trainer with its defaults but for the sizes, and a batch of full random histories."""
     with _as_it_expects():
-        config = importlib.import_module("recbole.config").Config(
+        config = _module("config").Config(
             model="SASRec",
             dataset="ml-100k",
             config_dict={
@@ -163,10 +169,10 @@ def _recbole(batch_size: int, folder: str) -> tuple[Any, _Batches]:
             },
         )
         config["single_spec"] = True
-        sasrec = importlib.import_module("recbole.model.sequential_recommender").SASRec
+        sasrec = _module("model.sequential_recommender").SASRec
         model = sasrec(config, _Catalogue())
-        trainer = importlib.import_module("recbole.trainer").Trainer(config, model)
-        interaction = importlib.import_module("recbole.data.interaction").Interaction
+        trainer = _module("trainer").Trainer(config, model)
+        interaction = _module("data.interaction").Interaction
     random = np.random.default_rng(0)
     items = torch.from_numpy(random.integers(1, ITEMS + 1, (batch_size, LENGTH)))
     batch = interaction(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from scaling.cli.output import print_table, warn
-from scaling.models.base import MODELS, ModelConfig
-from scaling.sweeps import benchmark
-from scaling.trial import Precision
 from scaling.units import MISSING, format_si
+
+if TYPE_CHECKING:
+    from scaling.models.base import ModelConfig
+    from scaling.trial import Precision
 
 LEAST_BUSY = 0.9
 """Of the asked-for threads' time; below, other programs shared the machine."""
@@ -36,13 +37,16 @@ class Grid:
 
     def models(self, width: int, length: int) -> list[ModelConfig]:
         """Every architecture at one size; those with blocks once per number of blocks."""
+        from scaling.models.base import MODELS
+        from scaling.sweeps.benchmark import model_of
+
         names = self.architectures
         if names == ["all"]:
             names = [name for name in MODELS.names() if MODELS.get(name).role == "trained"]
         found: list[ModelConfig] = []
         for name in names:
             for blocks in self.blocks:
-                model = benchmark.model_of(
+                model = model_of(
                     name, depth=self.depth, width=width, seq_len=length, blocks=blocks
                 )
                 if model not in found:
@@ -52,6 +56,8 @@ class Grid:
 
 def speed(grid: Grid) -> dict[str, Any]:
     """Every cell, group by group of one width and length."""
+    from scaling.sweeps import benchmark
+
     rows: list[dict[str, Any]] = []
     # All of them are made first: a size that an architecture refuses is told at once.
     groups = [
@@ -63,7 +69,7 @@ def speed(grid: Grid) -> dict[str, Any]:
                 model,
                 benchmark.histories_of(length),
                 batch_size=grid.batch_size,
-                precision=cast(Precision, precision),
+                precision=cast("Precision", precision),
                 device=grid.device,
                 threads=grid.threads,
             )
@@ -115,6 +121,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
 
 def memory(grid: Grid) -> dict[str, Any]:
     """Peak memory of one step in every form."""
+    from scaling.sweeps.benchmark import TOKENS_PER_STEP
     from scaling.sweeps.benchmark_memory import FORMS, memory_of_step
 
     if grid.device != "cpu" or grid.precisions[0] != "fp32":
@@ -122,7 +129,7 @@ def memory(grid: Grid) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     for length in grid.lengths:
         for width in grid.widths:
-            batch = grid.batch_size or max(1, benchmark.TOKENS_PER_STEP // length)
+            batch = grid.batch_size or max(1, TOKENS_PER_STEP // length)
             for model in grid.models(width, length):
                 found = {form: memory_of_step(model, form, batch) for form in FORMS}
                 rows.append(
@@ -161,6 +168,7 @@ def memory(grid: Grid) -> dict[str, Any]:
 
 def catalogue(grid: Grid) -> dict[str, Any]:
     """Time per step at growing catalogues, at the first width and length of the grid."""
+    from scaling.sweeps import benchmark
     from scaling.sweeps.benchmark_data import RandomRequests
 
     rows: list[dict[str, Any]] = []
@@ -170,7 +178,7 @@ def catalogue(grid: Grid) -> dict[str, Any]:
                 model,
                 RandomRequests(num_items=items),
                 batch_size=grid.batch_size,
-                precision=cast(Precision, grid.precisions[0]),
+                precision=cast("Precision", grid.precisions[0]),
                 device=grid.device,
                 threads=grid.threads,
             )
@@ -213,8 +221,9 @@ def catalogue(grid: Grid) -> dict[str, Any]:
 def against_recbole(grid: Grid) -> dict[str, Any]:
     """Both rates at RecBole's shape, and what differs."""
     from scaling.sweeps import benchmark_recbole as recbole
+    from scaling.sweeps.benchmark import TOKENS_PER_STEP
 
-    batch = grid.batch_size or max(1, benchmark.TOKENS_PER_STEP // recbole.LENGTH)
+    batch = grid.batch_size or max(1, TOKENS_PER_STEP // recbole.LENGTH)
     rates, peak = recbole.compare(grid.seconds, batch_size=batch, threads=grid.threads)
     ours, theirs = rates
     ratios = {
