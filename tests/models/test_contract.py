@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from scaling.batch import Batch, Candidates, Context, Schema, ViewBatch
+from scaling.batch import Batch, Candidates, Context, Schema, View, ViewBatch
 from scaling.losses import training_loss
 from scaling.models.attention import use_implementation
 from scaling.models.base import MODELS, ModelConfig, Ranker, Reference
@@ -261,16 +261,17 @@ def test_fused_equals_reference_in_values_and_gradients(
         torch.testing.assert_close(fused, reference, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize(("most", "rows"), [(99, slice(4)), (1, slice(4)), (99, slice(1, 3))])
 def test_requests_without_history_stay_finite(
-    config: ModelConfig, schema: Schema, make_batch: MakeBatch
+    config: ModelConfig, schema: Schema, make_batch: MakeBatch, most: int, rows: slice
 ) -> None:
-    batch = make_batch(config.views(), requests=4)
-    empty = dataclasses.replace(
-        batch,
-        history=tuple(dataclasses.replace(v, mask=torch.zeros_like(v.mask)) for v in batch.history),
-    )
-    ranker = config.build(schema)
-    loss = training_loss(ranker(empty), empty)
+    """All requests of a batch, as narrow as it is then, too, or some of them."""
+    views = tuple(View(strategy="recent", length=min(v.length, most)) for v in config.views())
+    batch = make_batch(views, requests=4, full=True)
+    for view in batch.history:
+        view.mask[rows] = False
+    ranker = lively(config, schema).float()
+    loss = training_loss(ranker(batch), batch)
     assert torch.isfinite(loss)
     if config.role == "reference":
         return
