@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -54,9 +55,23 @@ class _Check:
             raise ValueError("the batch holds no request; valid: at least one")
         for name in ("users", "requests", "distinct_events"):
             self._form(name, getattr(self.batch, name), torch.int64, (b,))
+        self._item_attributes()
         self._views(b)
         self._context(b)
         self._candidates(b)
+
+    def _item_attributes(self) -> None:
+        """An item's id leads to these: they are looked up as well."""
+        items = self.schema.num_items
+        for name, attribute in self.schema.item_attributes.items():
+            field, values = f"schema.item_attributes[{name!r}].of_item", attribute.of_item
+            if values.shape != (items,):
+                raise ValueError(f"{field} has shape {values.shape}; valid: {(items,)}")
+            wrong = np.flatnonzero((values < 0) | (values >= attribute.size))
+            if wrong.size:
+                raise ValueError(
+                    f"{field}[{wrong[0]}] is {values[wrong[0]]}; valid: 0 .. {attribute.size - 1}"
+                )
 
     def _views(self, b: int) -> None:
         found, schema = self.batch.history, self.schema

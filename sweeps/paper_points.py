@@ -24,8 +24,8 @@ from scaling.models.astro import AstroConfig
 REST = 1.7e6
 """k: FLOPs in the place of candidate, fusion and head, the same for every shape."""
 
-PUBLISHED: Mapping[str, float] = {"a": 2.469e5, "b": 4.14e4, "c": 199.65, "k": REST}
-"""The coefficients fitted to the A/B figures."""
+COEFFICIENTS: Mapping[str, float] = {"a": 2.469e5, "b": 4.14e4, "c": 199.65, "k": REST}
+"""Of `formula`, rounded from a fit to the A/B figures; the paper gives none."""
 
 AUC_PER_DECADE = 0.010
 """Slope of the paper's frontier: AUC gained by ten times the FLOPs."""
@@ -104,9 +104,9 @@ def nominal_flops(shape: Shape) -> float:
     return float(model.flops(schema, lengths, np.array([1])).part("history.")[0]) + REST
 
 
-def formula(shape: Shape, coefficients: Mapping[str, float] = PUBLISHED) -> float:
+def formula(shape: Shape, coefficients: Mapping[str, float] = COEFFICIENTS) -> float:
     """F of the module's text."""
-    terms = zip(_terms(shape), (coefficients[name] for name in PUBLISHED), strict=True)
+    terms = zip(_terms(shape), (coefficients[name] for name in COEFFICIENTS), strict=True)
     return sum(term * coefficient for term, coefficient in terms)
 
 
@@ -115,7 +115,7 @@ def fitted(flops: Mapping[Shape, float]) -> dict[str, float]:
     values = np.array(list(flops.values()))
     terms = np.array([_terms(shape) for shape in flops])
     found = np.linalg.lstsq(terms / values[:, None], np.ones(len(values)), rcond=None)[0]
-    return dict(zip(PUBLISHED, found.tolist(), strict=True))
+    return dict(zip(COEFFICIENTS, found.tolist(), strict=True))
 
 
 def _terms(shape: Shape) -> tuple[float, float, float, float]:
@@ -140,7 +140,7 @@ def ab_table() -> str:
 
 
 def coefficient_table() -> str:
-    """Markdown: the coefficients as published, fitted again, and of the nominal model."""
+    """Markdown: the coefficients, fitted again, and those of the nominal model."""
     again = fitted(AB_TEST)
     ours = fitted({shape: nominal_flops(shape) for shape in AB_TEST})
     rows = [
@@ -150,9 +150,9 @@ def coefficient_table() -> str:
             *_beside(again[name], value, ".5g"),
             *_beside(ours[name], value, ".5g"),
         )
-        for name, value in PUBLISHED.items()
+        for name, value in COEFFICIENTS.items()
     ]
-    header = ("", "published", "fitted here", "/ published", "nominal model", "/ published")
+    header = ("", "formula", "fitted here", "/ formula", "nominal model", "/ formula")
     return _markdown(header, rows)
 
 

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scaling.batch import Batch, Candidates, Split, View
+from scaling.batch import Batch, Candidates, ItemAttribute, Split, View
 from scaling.batch_check import check_batch, first_checked
 from scaling.datasets.base import Dataset
 from scaling.datasets.synthetic import SyntheticConfig, SyntheticDataset
@@ -178,6 +180,22 @@ def test_request_attributes_are_named(dataset: Dataset, batch: Batch) -> None:
         ValueError, match=r"attributes\[:, 1\]\[row 0\] is 2 .*0 \.\. 1 \(values of 'device'\)"
     ):
         check_batch(bad, schema, VIEWS)
+
+
+@pytest.mark.parametrize(
+    ("of_item", "message"),
+    [
+        (np.full(100, 4), r"item_attributes\['mood'\]\.of_item\[0\] is 4; valid: 0 \.\. 3"),
+        (np.zeros(99, np.int64), r"of_item has shape \(99,\); valid: \(100,\)"),
+    ],
+)
+def test_item_attributes_are_named(
+    dataset: Dataset, batch: Batch, of_item: npt.NDArray[np.int64], message: str
+) -> None:
+    moods = {"mood": ItemAttribute(4, of_item)}
+    schema = dataclasses.replace(dataset.schema, item_attributes=moods)
+    with pytest.raises(ValueError, match=message):
+        check_batch(batch, schema, VIEWS)
 
 
 @dataclass(frozen=True, kw_only=True)
