@@ -11,14 +11,15 @@ Shapes: r rows (requests times heads), n events, d head size.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
 QUERY_BLOCK = 64
-SCRATCH = 1 << 18
-"""Scores computed at a time: 1 MB in fp32, about a core's second-level cache."""
+SCRATCH = 1 << 19
+"""Scores computed at a time: 2 MB in fp32, about two cores' own caches."""
 
 
 def blocked_attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, causal: bool) -> Tensor:
@@ -45,44 +46,60 @@ class _Blocked(torch.autograd.Function):
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, bias: Tensor, causal: bool) -> Tensor:
         out = torch.empty_like(v)
         above = _above_diagonal(q) if causal else None
-        for some, first, last, seen in _pieces(q.shape[0], q.shape[1], causal):
-            weights = _weights(q, k, bias, above, some, first, last, seen)
-            torch.bmm(weights, v[some, :seen], out=out[some, first:last])
+        for some in _rows(q):
+            for first, last, seen in _queries(q.shape[1], causal):
+                weights = _weights(q, k, bias, above, some, first, last, seen)
+                # Assigned, not given as `out=`: into a slice, products run one matrix at a time.
+                out[some, first:last] = torch.bmm(weights, v[some, :seen])
         ctx.save_for_backward(q, k, v, bias)
         ctx.causal = causal
         return out
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        (dout,) = gradients
         q, k, v, bias = ctx.saved_tensors
-        dout = dout.contiguous()
+        dout = gradients[0].contiguous()
         scale = q.shape[-1] ** -0.5
         above = _above_diagonal(q) if ctx.causal else None
-        dq, dk, dv = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
+        dq, dk, dv = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
         dbias = torch.zeros_like(bias)
-        for some, first, last, seen in _pieces(q.shape[0], q.shape[1], ctx.causal):
-            weights = _weights(q, k, bias, above, some, first, last, seen)
-            dpart = dout[some, first:last]
-            dv[some, :seen].baddbmm_(weights.transpose(1, 2), dpart)
-            dweights = torch.bmm(dpart, v[some, :seen].transpose(1, 2))
-            dscores = torch._softmax_backward_data(dweights, weights, -1, weights.dtype)
-            dbias[some, :seen] += dscores.sum(1)
-            dscores *= scale
-            torch.bmm(dscores, k[some, :seen], out=dq[some, first:last])
-            dk[some, :seen].baddbmm_(dscores.transpose(1, 2), q[some, first:last])
+        for some in _rows(q):
+            # The last queries come first: they see all keys, and so begin the keys' sums.
+            for first, last, seen in reversed(_queries(q.shape[1], ctx.causal)):
+                weights = _weights(q, k, bias, above, some, first, last, seen)
+                dpart = dout[some, first:last]
+                dvalues = torch.bmm(weights.transpose(1, 2), dpart)
+                dweights = torch.bmm(dpart, v[some, :seen].transpose(1, 2))
+                dscores = torch._softmax_backward_data(dweights, weights, -1, weights.dtype)
+                dbias[some, :seen] += dscores.sum(1)
+                dscores *= scale
+                dq[some, first:last] = torch.bmm(dscores, k[some, :seen])
+                dkeys = torch.bmm(dscores.transpose(1, 2), q[some, first:last])
+                if last == q.shape[1]:
+                    dk[some], dv[some] = dkeys, dvalues
+                else:
+                    dk[some, :seen] += dkeys
+                    dv[some, :seen] += dvalues
         return dq, dk, dv, dbias, None
 
 
-def _pieces(rows: int, length: int, causal: bool) -> list[tuple[slice, int, int, int]]:
-    """(rows, first query, last query + 1, number of keys seen), so that scores fit the scratch."""
-    step = max(1, SCRATCH // (QUERY_BLOCK * length))
-    found = []
-    for begin in range(0, rows, step):
-        for first in range(0, length, QUERY_BLOCK):
-            last = min(first + QUERY_BLOCK, length)
-            found.append((slice(begin, begin + step), first, last, last if causal else length))
-    return found
+def _rows(q: Tensor) -> list[slice]:
+    """Rows taken at a time, so that their scores fit the scratch."""
+    rows, length, _ = q.shape
+    step = max(1, SCRATCH // (_block(length) * length))
+    return [slice(first, first + step) for first in range(0, rows, step)]
+
+
+def _block(length: int) -> int:
+    """Queries per block: about `QUERY_BLOCK`, all blocks of nearly one size."""
+    return math.ceil(length / math.ceil(length / QUERY_BLOCK))
+
+
+def _queries(length: int, causal: bool) -> list[tuple[int, int, int]]:
+    """(first query, last query + 1, number of keys seen) of each block."""
+    block = _block(length)
+    edges = [(first, min(first + block, length)) for first in range(0, length, block)]
+    return [(first, last, last if causal else length) for first, last in edges]
 
 
 def _above_diagonal(like: Tensor) -> Tensor:
