@@ -1,10 +1,10 @@
-"""Softmax attention for CPUs, block of queries by block of queries, scores never kept.
+"""Softmax attention for CPUs, block of queries by block of queries.
 
 Torch's own fused kernel takes no trainable bias, and on a CPU it reaches a fifth of the machine's
 peak at the head sizes used here. This form does the same with batched matrix products on pieces that
-stay in the cache: forward keeps nothing but its inputs, backward computes the scores again (as
-FlashAttention does: Dao et al. 2022, arXiv 2205.14135), and what lies above the diagonal is never
-computed beyond the block that the diagonal crosses.
+stay in the cache. Where the attention weights are many, forward keeps nothing but its inputs and
+backward computes them again (as FlashAttention does: Dao et al. 2022, arXiv 2205.14135). What lies
+above the diagonal is never computed beyond the block that the diagonal crosses.
 
 Shapes: r rows (requests times heads), n events, d head size.
 """
@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 
 QUERY_BLOCK = 64
+KEPT = 1 << 21
+"""Weights that are kept for the backward pass if there are no more than so many: 8 MB in fp32."""
 SCRATCH = 1 << 19
 """Scores computed at a time: 2 MB in fp32, about two cores' own caches."""
 
@@ -46,27 +48,35 @@ class _Blocked(torch.autograd.Function):
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, bias: Tensor, causal: bool) -> Tensor:
         out = torch.empty_like(v)
         above = _above_diagonal(q) if causal else None
+        kept: list[Tensor] = []
+        few = q.shape[0] * q.shape[1] ** 2 <= KEPT
         for some in _rows(q):
             for first, last, seen in _queries(q.shape[1], causal):
                 weights = _weights(q, k, bias, above, some, first, last, seen)
                 # Assigned, not given as `out=`: into a slice, products run one matrix at a time.
                 out[some, first:last] = torch.bmm(weights, v[some, :seen])
-        ctx.save_for_backward(q, k, v, bias)
+                if few:
+                    kept.append(weights)
+        ctx.save_for_backward(q, k, v, bias, *kept)
         ctx.causal = causal
         return out
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        q, k, v, bias = ctx.saved_tensors
+        q, k, v, bias, *kept = ctx.saved_tensors
         dout = gradients[0].contiguous()
         scale = q.shape[-1] ** -0.5
         above = _above_diagonal(q) if ctx.causal else None
         dq, dk, dv = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
         dbias = torch.zeros_like(bias)
-        for some in _rows(q):
+        blocks = _queries(q.shape[1], ctx.causal)
+        for number, some in enumerate(_rows(q)):
             # The last queries come first: they see all keys, and so begin the keys' sums.
-            for first, last, seen in reversed(_queries(q.shape[1], ctx.causal)):
-                weights = _weights(q, k, bias, above, some, first, last, seen)
+            for block in reversed(range(len(blocks))):
+                (first, last, seen), index = blocks[block], number * len(blocks) + block
+                weights = (
+                    kept[index] if kept else _weights(q, k, bias, above, some, first, last, seen)
+                )
                 dpart = dout[some, first:last]
                 dvalues = torch.bmm(weights.transpose(1, 2), dpart)
                 dweights = torch.bmm(dpart, v[some, :seen].transpose(1, 2))

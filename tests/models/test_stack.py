@@ -41,12 +41,14 @@ def random(*shape: int) -> Tensor:
 
 @pytest.mark.parametrize("length", [1, 64, 150])
 @pytest.mark.parametrize("causal", [True, False])
-@pytest.mark.parametrize("form", ["blocked", "bias dimension"])
+@pytest.mark.parametrize("form", ["blocked", "blocked, weights kept", "bias dimension"])
 def test_fast_attention_is_the_plain_one(
     length: int, causal: bool, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Over several blocks of queries and pieces of rows, in values and in every gradient."""
     monkeypatch.setattr("scaling.models.blocked_attention.SCRATCH", 64 * 150 * 2)
+    kept = 1e9 if form == "blocked, weights kept" else 0
+    monkeypatch.setattr("scaling.models.blocked_attention.KEPT", kept)
     if form == "bias dimension":  # what a GPU and reduced precision use
         monkeypatch.setattr("scaling.models.attention.cpu_in_full_precision", lambda q: False)
     torch.manual_seed(0)
