@@ -22,7 +22,7 @@ def learning_rates(
     seq_lens: tuple[int, ...] = (64,),
     blocks: tuple[int, ...] = (2,),
     rates: tuple[float, ...] = (1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2),
-    requests: float = 9600.0,
+    requests: float = 6400.0,
     seeds: tuple[int, ...] = (0, 1),
 ) -> Sweep:
     """Every width at the first depth, every depth at the first width, at every rate."""
