@@ -6,7 +6,7 @@ Shapes: b requests, h heads, n history events, m candidates, d head size.
 
 The bias depends on the key alone. What is constant along a query's keys cancels in the softmax, so
 such a bias is exact as one more dimension of queries and keys, which keeps torch's fused kernel:
-q' = [q, sqrt(d)] / exp w, k' = [k, bias], v' = [v, 0], scale 1 / sqrt(d). On a CPU in full precision
+q' = [q / (sqrt(d) exp w), 1], k' = [k, bias / exp w], v' = [v, 0], scale 1. On a CPU in full precision
 the blocked form of `scaling.models.blocked_attention` is faster than that kernel and takes the
 bias as it is.
 """
@@ -46,43 +46,46 @@ def use_implementation(module: nn.Module, implementation: Implementation) -> Non
 
 
 def history_attention(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
+    projected: Tensor,
     bias: Tensor,
     log_temperature: Tensor | None,
     *,
     causal: bool = True,
     implementation: Implementation = "fused",
-) -> Tensor:
+) -> tuple[Tensor, Tensor, Tensor]:
     """History on itself: each event on itself and what came before, or (not `causal`) on all.
 
     Args:
-        q, k, v: [b, h, n, d]
+        projected: queries, keys and values, [b, n, 3, h, d].
         bias: [b, h, n], of the key; or [b, h, n, n], of query and key, which no fused kernel takes.
         log_temperature: w [b, h]; None for 0.
         causal: whether an event sees later ones.
         implementation: `reference` is plain matrix products, which a FLOPs profiler can see.
 
     Returns:
-        [b, h, n, d]
+        What was gathered, [b, n, h, d]; the keys and the values, [b, h, n, d].
     """
     pairwise = bias.dim() == 4
+    scale = projected.new_full((1, 1), projected.shape[-1] ** -0.5)
     if log_temperature is not None:
         # The bias is tempered too: the temperature divides the sum of both.
-        temper = torch.exp(-log_temperature)[..., None]
-        q = q * temper.to(q.dtype)[..., None]
-        bias = bias * (temper[..., None] if pairwise else temper)
+        temper = torch.exp(-log_temperature)
+        scale = scale * temper.to(scale.dtype)
+        bias = bias * temper.view(*temper.shape, *(1,) * (bias.dim() - 2))
+    if implementation == "fused" and not pairwise and cpu_in_full_precision(projected):
+        return blocked_attention(projected, scale, bias, causal)
+    q, k, v = projected.permute(2, 0, 3, 1, 4).unbind(0)
+    q = q * scale[..., None, None]
     if implementation == "reference" or pairwise:
-        return _plain(q, k, v, bias if pairwise else bias.unsqueeze(-2), causal)
-    if cpu_in_full_precision(q):
-        return blocked_attention(q, k, v, bias, causal)
-    return _with_bias_dimension(q, k, v, bias, causal)
+        gathered = _plain(q, k, v, bias if pairwise else bias.unsqueeze(-2), causal)
+    else:
+        gathered = _with_bias_dimension(q, k, v, bias, causal)
+    return gathered.transpose(1, 2), k, v
 
 
 def _plain(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, causal: bool) -> Tensor:
-    """All scores at once; bias [b, h, 1 or n, n]."""
-    scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5 + bias.to(q.dtype)
+    """All scores at once, queries scaled already; bias [b, h, 1 or n, n]."""
+    scores = q @ k.transpose(-1, -2) + bias.to(q.dtype)
     if causal:
         above = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).triu(1)
         scores = scores.masked_fill(above, float("-inf"))
@@ -91,14 +94,14 @@ def _plain(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, causal: bool) -> Tenso
 
 
 def _with_bias_dimension(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, causal: bool) -> Tensor:
-    """Torch's fused kernel on [q, sqrt(d)] and [k, bias]; bias [b, h, n], tempered already."""
+    """Torch's fused kernel on [q, 1] and [k, bias]: both scaled and tempered already."""
     size = q.shape[-1]
-    q = torch.cat([q, q.new_full((*q.shape[:-1], 1), size**0.5)], -1)
+    q = torch.cat([q, q.new_ones(*q.shape[:-1], 1)], -1)
     k = torch.cat([k, bias.to(k.dtype).unsqueeze(-1)], -1)
     # All three must have one head size, or the fused kernel is lost.
     spare = -(size + 1) % HEAD_SIZE_STEP
     q, k, v = F.pad(q, (0, spare)), F.pad(k, (0, spare)), F.pad(v, (0, spare + 1))
-    out = F.scaled_dot_product_attention(q, k, v, is_causal=causal, scale=size**-0.5)
+    out = F.scaled_dot_product_attention(q, k, v, is_causal=causal, scale=1.0)
     return out[..., :size]
 
 
@@ -125,20 +128,27 @@ def candidate_attention(
     Returns:
         [b, h, m, d]
     """
-    size = q.shape[-1]
-    past = q @ k.transpose(-1, -2) / size**0.5 + bias.unsqueeze(-2)
+    b, h, m, d = q.shape
+    q = q * d**-0.5
+    if log_temperature is not None:
+        temper = torch.exp(-log_temperature)[..., None]
+        q = q * temper.to(q.dtype)[..., None]
+        bias, bias_self = bias * temper, bias_self * temper.squeeze(-1)
+    rows = q.flatten(0, 1)
+    # The bias comes along as what the product is added to.
+    past = torch.baddbmm(
+        bias.to(q.dtype).flatten(0, 1).unsqueeze(1), rows, k.flatten(0, 1).transpose(1, 2)
+    ).view(b, h, m, -1)
     if implementation == "reference":
         own = (q.unsqueeze(-2) @ k_self.unsqueeze(-1)).squeeze(-1)
     else:
         own = (q * k_self).sum(-1, keepdim=True)
-    own = own / size**0.5 + bias_self[..., None, None]
-    scores = torch.cat([past, own.to(past.dtype)], -1)
-    if log_temperature is not None:
-        scores = scores * torch.exp(-log_temperature).to(scores.dtype)[..., None, None]
-    weights = scores.softmax(-1).to(v.dtype)
+    own = own + bias_self[..., None, None].to(own.dtype)
+    weights = torch.cat([past, own.to(past.dtype)], -1).softmax(-1).to(v.dtype)
     own_weight = weights[..., -1:]
     if implementation == "reference":
         own_value = (own_weight.unsqueeze(-1) @ v_self.unsqueeze(-2)).squeeze(-2)
     else:
         own_value = own_weight * v_self
-    return weights[..., :-1] @ v + own_value
+    gathered = torch.bmm(weights[..., :-1].flatten(0, 1), v.flatten(0, 1))
+    return gathered.view(b, h, m, d) + own_value

@@ -79,7 +79,8 @@ class GatedFusion(nn.Module):
         if self.log_temperature is not None:
             temper = torch.exp(-self.log_temperature[scenario]).repeat_interleave(m, 0)
             scores = scores * temper.to(scores.dtype)[..., None, None]
-        mixed = mixer.mixed(normed, scores.softmax(-1).to(v.dtype) @ v)
+        gathered_heads = scores.softmax(-1).to(v.dtype) @ v
+        mixed = mixer.mixed(normed, gathered_heads.transpose(1, 2))
         gathered: Tensor = self.layer.ffn(x + mixed).reshape(b, m, n * d)
         gate = torch.sigmoid(self.excite(self.activation(self.squeeze(gathered))))
         return gathered * gate

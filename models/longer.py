@@ -262,7 +262,7 @@ class Longer(Ranker):
         later = later.triu(k.shape[2] - asking + 1)
         scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5 + bias.unsqueeze(-2).to(q.dtype)
         weights = scores.masked_fill(later, float("-inf")).softmax(-1).to(v.dtype)
-        gathered = mixer.mixed(recent, weights @ v)
+        gathered = mixer.mixed(recent, (weights @ v).transpose(1, 2))
         return (k, v, bias), layer.ffn(x[:, :, -asking:] + gathered), bias[..., -asking:]
 
     def score(self, memory: Memory, candidates: Candidates, context: Context) -> Tensor:

@@ -24,7 +24,7 @@ class SoftmaxMixer(Mixer):
     def __init__(self, shape: StackShape, groups: int, layer: int) -> None:
         super().__init__(shape, groups, layer)
         d = shape.width
-        self.head_dim = shape.head_dim
+        self.heads, self.head_dim = shape.heads, shape.head_dim
         self.causal = shape.causal
         # Queries come first: where nothing is asked, keys and values are the outputs behind them.
         self.query_key_value = GroupedLinear(groups, d, 3 * d)
@@ -37,13 +37,11 @@ class SoftmaxMixer(Mixer):
         assert facts.key_bias is not None
         assert facts.history_bias is not None
         if last:
-            k, v = self._heads(self.query_key_value(normed, first=normed.shape[-1]), 2)
+            both = self._split(self.query_key_value(normed, first=normed.shape[-1]))
+            k, v = both.permute(2, 0, 3, 1, 4).unbind(0)
             return (k, v, facts.key_bias), None
-        q, k, v = self.projected(normed)
-        gathered = history_attention(
-            q,
-            k,
-            v,
+        gathered, k, v = history_attention(
+            self._split(self.query_key_value(normed)),
             facts.history_bias,
             facts.log_temperature,
             causal=self.causal,
@@ -66,26 +64,24 @@ class SoftmaxMixer(Mixer):
             facts.log_temperature,
             self.implementation,
         )
-        return self.mixed(normed, gathered)
+        return self.mixed(normed, gathered.transpose(1, 2))
 
     def projected(self, normed: Tensor) -> tuple[Tensor, ...]:
         """Queries, keys and values of [g, b, n, d], each [g b, h, n, s]."""
-        return self._heads(self.query_key_value(normed), 3)
+        return self._split(self.query_key_value(normed)).permute(2, 0, 3, 1, 4).unbind(0)
 
     def mixed(self, normed: Tensor, gathered: Tensor) -> Tensor:
-        """The heads' [g b, h, n, s] gated by what they were asked for, and mixed: [g, b, n, d]."""
-        gathered = gathered.transpose(1, 2)
+        """The heads' [g b, n, h, s] gated by what they were asked for, and mixed: [g, b, n, d]."""
         if self.gate is not None:
             gates = torch.sigmoid(self.gate(normed)).reshape(*gathered.shape[:3], -1)
             gathered = gathered * gates
         mixed: Tensor = self.out(gathered.reshape(normed.shape))
         return mixed
 
-    def _heads(self, projected: Tensor, parts: int) -> tuple[Tensor, ...]:
-        g, b, n, wide = projected.shape
-        heads = wide // parts // self.head_dim
-        split = projected.view(g * b, n, parts, heads, self.head_dim)
-        return split.permute(2, 0, 3, 1, 4).unbind(0)
+    def _split(self, projected: Tensor) -> Tensor:
+        """[g, b, n, parts d] as [g b, n, parts, h, s]."""
+        g, b, n, _ = projected.shape
+        return projected.view(g * b, n, -1, self.heads, self.head_dim)
 
     @staticmethod
     def params(shape: StackShape) -> Mapping[str, int]:

@@ -52,11 +52,12 @@ def test_fast_attention_is_the_plain_one(
     if form == "bias dimension":  # what a GPU and reduced precision use
         monkeypatch.setattr("scaling.models.attention.cpu_in_full_precision", lambda q: False)
     torch.manual_seed(0)
-    inputs = [random(3, 2, length, 8) for _ in "qkv"]
-    inputs += [random(3, 2, length), 0.5 * random(3, 2)]
+    inputs = random(3, length, 3, 2, 8), random(3, 2, length), 0.5 * random(3, 2)
 
     def attend(*tensors: Tensor, implementation: str) -> Tensor:
-        return history_attention(*tensors, causal=causal, implementation=implementation)  # type: ignore[arg-type,misc]
+        """All that comes out, side by side: gradients flow through keys and values too."""
+        found = history_attention(*tensors, causal=causal, implementation=implementation)  # type: ignore[arg-type,misc]
+        return torch.cat([tensor.flatten() for tensor in found])
 
     fast = with_gradients(lambda *t: attend(*t, implementation="fused"), *inputs)
     plain = with_gradients(lambda *t: attend(*t, implementation="reference"), *inputs)
@@ -66,11 +67,12 @@ def test_fast_attention_is_the_plain_one(
 
 def test_a_pairwise_bias_that_depends_on_the_key_alone_is_a_key_bias() -> None:
     torch.manual_seed(0)
-    q, k, v, bias = random(2, 2, 9, 8), random(2, 2, 9, 8), random(2, 2, 9, 8), random(2, 2, 9)
+    projected, bias, w = random(2, 9, 3, 2, 8), random(2, 2, 9), random(2, 2)
     pairs = bias.unsqueeze(-2).expand(-1, -1, 9, -1)
-    torch.testing.assert_close(
-        history_attention(q, k, v, pairs, None), history_attention(q, k, v, bias, None)
-    )
+    for alone, paired in zip(
+        history_attention(projected, bias, w), history_attention(projected, pairs, w)
+    ):
+        torch.testing.assert_close(paired, alone)
 
 
 def test_the_fused_feed_forward_is_its_formula() -> None:
