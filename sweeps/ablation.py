@@ -63,7 +63,7 @@ def ablation(
     seq_len: int = 128,
     seeds: tuple[int, ...] = (0, 1, 2),
 ) -> Sweep:
-    """On the embedded data set."""
+    """ASTRO without each part, and controls, at equal compute on the embedded data set."""
     strategies = (
         "recent", "like", "lifetime", "finish", "request.artist", "user.artist", "no_finish",
         "share",
@@ -86,7 +86,7 @@ def ablation_movielens(
     seeds: tuple[int, ...] = (0, 1, 2),
     split: SplitRule = "per_user",
 ) -> Sweep:
-    """On MovieLens-1M, with the per-user split."""
+    """ASTRO without each part, and controls, at equal compute on MovieLens-1M."""
     strategies = (
         "recent", "like", "lifetime", "no_like", "request.genres", "user.genres", "request.decade",
         "user.decade",

@@ -17,7 +17,7 @@ def list_command(kind: str) -> None:
     from scaling.cli.output import closing, print_table
 
     registry = _registry(kind)
-    rows = [(name, _first_line(registry.get(name))) for name in registry.names()]
+    rows = [(name, _what(registry.get(name), kind)) for name in registry.names()]
     print_table(kind, ("name", "what"), rows, words=2)
     then = {
         "models": "climber list sweeps",
@@ -46,5 +46,8 @@ def _registry(kind: str) -> Any:
     return SWEEPS
 
 
-def _first_line(entry: object) -> str:
-    return (inspect.getdoc(entry) or "").partition("\n")[0]
+def _what(entry: object, kind: str) -> str:
+    """The first line that is written about an entry: a model's file says what the model is, its
+    class what its fields mean."""
+    about = inspect.getmodule(entry) if kind == "models" else entry
+    return (inspect.getdoc(about or entry) or "").partition("\n")[0]
