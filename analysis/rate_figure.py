@@ -12,7 +12,8 @@ from scaling.analysis.learning_rates import FEWEST, RateCurve, rate_curves, spre
 from scaling.units import format_si
 
 NAME = "loss_vs_lr"
-_SHOWN = ("width", "depth", "blocks", "seq_len", "budget", "batch_size")
+_SHOWN = ("width", "depth", "blocks", "seq_len", "batch_size")
+"""Axes that a curve is named by. A budget that follows from the size (equal data) would repeat it."""
 
 
 def loss_vs_lr(analysis: Analysis) -> Figure | Skipped:
@@ -26,12 +27,11 @@ def loss_vs_lr(analysis: Analysis) -> Figure | Skipped:
     shown = {name: found for name, found in curves.items() if found}
     if not shown:
         return Skipped(NAME, f"no size was trained at {FEWEST} learning rates")
-    every = [curve for found in shown.values() for curve in found]
     telling = [
         axis
         for axis in _SHOWN
-        # A budget that follows from the size (equal data) would only repeat it.
-        if axis != "budget" and len({curve.size.get(axis) for curve in every}) > 1
+        # What is the same for all of a group's curves would only make the legend longer.
+        if any(len({curve.size.get(axis) for curve in found}) > 1 for found in shown.values())
     ] or ["width"]
     panels, notes, labels = [], [], list[str]()
     for name, found in shown.items():

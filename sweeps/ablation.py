@@ -95,7 +95,7 @@ def ablation_movielens(
         strategies=strategies, blocks=blocks, depth=depth, width=width, seq_len=seq_len
     )
     dataset = MovieLensConfig(split=split)
-    return _sweep("ablation-movielens", models, dataset, budgets, seeds, Recipe(lr=3e-3))
+    return _sweep("ablation-movielens", models, dataset, budgets, seeds, Recipe())
 
 
 def _sweep(

@@ -28,7 +28,7 @@ def baselines(
     widths: tuple[int, ...] = (32,),
     seq_lens: tuple[int, ...] = (128,),
     blocks: tuple[int, ...] = (2,),
-    rates: tuple[float, ...] = (1.5e-3, 3e-3, 6e-3),
+    rates: tuple[float, ...] = (1.25e-3, 2.5e-3, 5e-3),
     seeds: tuple[int, ...] = (0, 1, 2),
     split: SplitRule = "per_user",
 ) -> Sweep:

@@ -8,7 +8,7 @@ from scaling.sweeps.design import isoflop
 from scaling.sweeps.families import family
 from scaling.sweeps.recipe import Recipe
 
-RECIPE = Recipe(lr=2e-3, embedding_lr=0.1, batch_size=32)
+RECIPE = Recipe(lr=2.5e-3)
 
 
 @SWEEPS.register("kuairand")

@@ -9,7 +9,7 @@ from scaling.sweeps.design import grid
 from scaling.sweeps.families import family
 from scaling.sweeps.recipe import Recipe
 
-RECIPE = Recipe(lr=3e-3, embedding_lr=0.1, batch_size=32)
+RECIPE = Recipe(lr=2.5e-3)
 
 
 @SWEEPS.register("movielens")

@@ -18,7 +18,7 @@ class Recipe(Config):
     `scaling.optim`), and docs/learning-rates.md shows how far the best one moves.
     """
 
-    lr: float = 4e-3
+    lr: float = 2.5e-3
     """Peak learning rate of the dense part, of matrices with a fan-in of 64."""
     embedding_lr: float = 0.1
     batch_size: int = 32
