@@ -60,8 +60,10 @@ def rate_curves(
         target: the loss column.
         by: the column of groups.
     """
-    table = runs.assign(group=runs[by].astype(str) if by in runs.columns else "all")
-    keys = [name for name in SIZE if name in table.columns and table[name].notna().all()]
+    axes = [name for name in SIZE[1:] if name in runs.columns and runs[name].notna().all()]
+    table = runs[[*axes, "lr", target]].copy()
+    table["group"] = runs[by].astype(str) if by in runs.columns else "all"
+    keys = ["group", *axes]
     found = []
     for _, rows in table.groupby(keys, sort=True):
         size = {name: rows[name].iloc[0] for name in keys}

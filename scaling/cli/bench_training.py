@@ -46,9 +46,7 @@ class Grid:
         found: list[ModelConfig] = []
         for name in names:
             for blocks in self.blocks:
-                model = model_of(
-                    name, depth=self.depth, width=width, seq_len=length, blocks=blocks
-                )
+                model = model_of(name, depth=self.depth, width=width, seq_len=length, blocks=blocks)
                 if model not in found:
                     found.append(model)
         return found
