@@ -22,13 +22,14 @@ import torch
 from torch import Tensor, nn
 
 from scaling import compute
-from scaling.batch import Candidates, Context, Schema, View, ViewBatch
+from scaling.batch import Candidates, Context, Schema, ViewBatch
 from scaling.compute import Flops
 from scaling.config import register
 from scaling.models.attention import Attending
-from scaling.models.base import MODELS, Memory, ModelConfig, Ranker, check_sizes
+from scaling.models.base import MODELS, Memory, Ranker, check_sizes
 from scaling.models.head import Head
 from scaling.models.mlp import MLP, dense
+from scaling.models.one_view import OneViewConfig
 from scaling.models.tokens import Tokens
 
 PARTS = 4
@@ -37,15 +38,13 @@ PARTS = 4
 
 @register(MODELS, "din")
 @dataclass(frozen=True, kw_only=True)
-class DinConfig(ModelConfig):
+class DinConfig(OneViewConfig):
     """`depth` counts the hidden layers of the MLP behind the attention.
 
     The activation unit has one hidden layer of a quarter of the width. Its FLOPs are those of the
     equation above: a dense layer of 4 d inputs for every pair of event and candidate. The training
     form needs about a quarter of them, since all but h * c can be projected before pairing.
     """
-
-    strategy: str = "recent"
 
     def __post_init__(self) -> None:
         check_sizes(self)
@@ -58,9 +57,6 @@ class DinConfig(ModelConfig):
     @property
     def causal(self) -> bool:
         return True
-
-    def views(self) -> tuple[View, ...]:
-        return (View(strategy=self.strategy, length=self.seq_len),)
 
     def build(self, schema: Schema) -> Din:
         return Din(self, schema)

@@ -25,12 +25,13 @@ import torch
 from torch import Tensor, nn
 
 from scaling import compute
-from scaling.batch import Candidates, Context, Schema, View, ViewBatch
+from scaling.batch import Candidates, Context, Schema, ViewBatch
 from scaling.compute import Flops
 from scaling.config import register
-from scaling.models.base import MODELS, Memory, ModelConfig, Ranker, check_sizes
+from scaling.models.base import MODELS, Memory, Ranker, check_sizes
 from scaling.models.head import Head
 from scaling.models.mlp import MLP, dense
+from scaling.models.one_view import OneViewConfig
 from scaling.models.tokens import Tokens
 
 RECENT = 16
@@ -39,14 +40,12 @@ RECENT = 16
 
 @register(MODELS, "dlrm")
 @dataclass(frozen=True, kw_only=True)
-class DlrmConfig(ModelConfig):
+class DlrmConfig(OneViewConfig):
     """`depth` counts the hidden layers of the top MLP; the bottom MLP has one.
 
     FLOPs: pooling is a product of weights and tokens; dot products are counted as whole matrices of
     features by features, both triangles, those within a request once per request.
     """
-
-    strategy: str = "recent"
 
     def __post_init__(self) -> None:
         check_sizes(self)
@@ -54,9 +53,6 @@ class DlrmConfig(ModelConfig):
     @property
     def causal(self) -> bool:
         return True
-
-    def views(self) -> tuple[View, ...]:
-        return (View(strategy=self.strategy, length=self.seq_len),)
 
     def build(self, schema: Schema) -> Dlrm:
         return Dlrm(self, schema)

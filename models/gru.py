@@ -21,13 +21,14 @@ import torch
 from torch import Tensor, nn
 
 from scaling import compute
-from scaling.batch import Candidates, Context, Schema, View, ViewBatch
+from scaling.batch import Candidates, Context, Schema, ViewBatch
 from scaling.compute import Flops
 from scaling.config import register
 from scaling.models.attention import Attending
-from scaling.models.base import MODELS, Memory, ModelConfig, Ranker, check_sizes
+from scaling.models.base import MODELS, Memory, Ranker, check_sizes
 from scaling.models.head import Head
 from scaling.models.mlp import MLP, dense
+from scaling.models.one_view import OneViewConfig
 from scaling.models.tokens import Tokens
 
 GATES = 3
@@ -36,10 +37,8 @@ GATES = 3
 
 @register(MODELS, "gru")
 @dataclass(frozen=True, kw_only=True)
-class GruConfig(ModelConfig):
+class GruConfig(OneViewConfig):
     """`depth` GRU layers; one hidden layer and the head behind them."""
-
-    strategy: str = "recent"
 
     def __post_init__(self) -> None:
         check_sizes(self)
@@ -47,9 +46,6 @@ class GruConfig(ModelConfig):
     @property
     def causal(self) -> bool:
         return True
-
-    def views(self) -> tuple[View, ...]:
-        return (View(strategy=self.strategy, length=self.seq_len),)
 
     def build(self, schema: Schema) -> Gru:
         return Gru(self, schema)

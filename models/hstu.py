@@ -29,13 +29,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scaling import compute
-from scaling.batch import Candidates, Context, Schema, View, ViewBatch
+from scaling.batch import Candidates, Context, Schema, ViewBatch
 from scaling.compute import Flops
 from scaling.config import register
 from scaling.models.attention import Attending
-from scaling.models.base import MODELS, Memory, ModelConfig, Ranker, check_sizes
+from scaling.models.base import MODELS, Memory, Ranker, check_sizes
 from scaling.models.grouped import GroupedLinear
 from scaling.models.head import Head
+from scaling.models.one_view import OneViewConfig
 from scaling.models.silu_attention import TIME_BUCKETS, Pairs, silu_attention, time_bucket
 from scaling.models.tokens import Tokens
 
@@ -48,10 +49,9 @@ EPSILON = 1e-6
 
 @register(MODELS, "hstu")
 @dataclass(frozen=True, kw_only=True)
-class HstuConfig(ModelConfig):
+class HstuConfig(OneViewConfig):
     """`depth` layers over one view."""
 
-    strategy: str = "recent"
     head_dim: int = 16
     normaliser: Normaliser = "max"
     """N: `seq_len` whatever the real length, as in the authors' code; the number of keys that the
@@ -74,9 +74,6 @@ class HstuConfig(ModelConfig):
     @property
     def causal(self) -> bool:
         return True
-
-    def views(self) -> tuple[View, ...]:
-        return (View(strategy=self.strategy, length=self.seq_len),)
 
     def build(self, schema: Schema) -> Hstu:
         return Hstu(self, schema)

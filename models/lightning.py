@@ -14,11 +14,12 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from scaling.batch import Candidates, Context, Schema, View
+from scaling.batch import Candidates, Context, Schema
 from scaling.compute import Flops
 from scaling.config import register
-from scaling.models.base import MODELS, Memory, ModelConfig, check_sizes
+from scaling.models.base import MODELS, Memory, check_sizes
 from scaling.models.head import Head
+from scaling.models.one_view import OneViewConfig
 from scaling.models.stack_ranker import StackRanker, stack_flops, stack_params
 from scaling.models.stack_shape import StackShape
 from scaling.models.tokens import Tokens
@@ -26,13 +27,9 @@ from scaling.models.tokens import Tokens
 
 @register(MODELS, "lightning")
 @dataclass(frozen=True, kw_only=True)
-class LightningConfig(ModelConfig):
+class LightningConfig(OneViewConfig):
     """One causal stack over one view, every layer with linear attention."""
 
-    strategy: str = "recent"
-    """What is read (see `View`)."""
-    of: tuple[View, ...] = ()
-    """With strategy `merged`: the views whose events are read, together as long as `seq_len`."""
     head_dim: int = 16
     """Size of a head: its state is a matrix of head_dim by head_dim."""
 
@@ -42,9 +39,6 @@ class LightningConfig(ModelConfig):
     @property
     def causal(self) -> bool:
         return True
-
-    def views(self) -> tuple[View, ...]:
-        return (View(strategy=self.strategy, length=self.seq_len, of=self.of),)
 
     def shape(self) -> StackShape:
         return StackShape(

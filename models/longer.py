@@ -34,15 +34,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scaling import compute
-from scaling.batch import Candidates, Context, Schema, View, ViewBatch
+from scaling.batch import Candidates, Context, Schema, ViewBatch
 from scaling.compute import Floats, Flops
 from scaling.config import register
 from scaling.models.attention import MASKED
-from scaling.models.base import MODELS, Memory, ModelConfig, Ranker, check_sizes
+from scaling.models.base import MODELS, Memory, Ranker, check_sizes
 from scaling.models.feedforward import feed_forward_flops, feed_forward_params
 from scaling.models.grouped import GroupedLinear
 from scaling.models.head import Head
 from scaling.models.mixer import LayerFacts, Remembered
+from scaling.models.one_view import OneViewConfig
 from scaling.models.softmax_mixer import SoftmaxMixer
 from scaling.models.stack import Layer
 from scaling.models.stack_shape import StackShape
@@ -55,11 +56,10 @@ GLOBALS = 2
 
 @register(MODELS, "longer")
 @dataclass(frozen=True, kw_only=True)
-class LongerConfig(ModelConfig):
+class LongerConfig(OneViewConfig):
     """`width` is d, that of an event's token; the layers are `merge` times as wide. `seq_len` counts
     events, before they are merged."""
 
-    strategy: str = "recent"
     merge: int = 4
     """K, events per token."""
     recent: int = 8
@@ -83,9 +83,6 @@ class LongerConfig(ModelConfig):
     @classmethod
     def example(cls, schema: Schema) -> LongerConfig:
         return cls(depth=3, width=32, seq_len=16, recent=2)
-
-    def views(self) -> tuple[View, ...]:
-        return (View(strategy=self.strategy, length=self.seq_len),)
 
     def shape(self) -> StackShape:
         """Of the layers."""

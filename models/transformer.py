@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from scaling.batch import Candidates, Context, Schema, View
+from scaling.batch import Candidates, Context, Schema
 from scaling.compute import Flops
 from scaling.config import register
-from scaling.models.base import MODELS, Memory, ModelConfig, check_sizes
+from scaling.models.base import MODELS, Memory, check_sizes
 from scaling.models.head import Head
+from scaling.models.one_view import OneViewConfig
 from scaling.models.stack_ranker import StackRanker, check_experts, stack_flops, stack_params
 from scaling.models.stack_shape import Bias, Gate, StackShape
 from scaling.models.tokens import Tokens
@@ -21,13 +22,9 @@ from scaling.models.tokens import Tokens
 
 @register(MODELS, "transformer")
 @dataclass(frozen=True, kw_only=True)
-class TransformerConfig(ModelConfig):
+class TransformerConfig(OneViewConfig):
     """One stack over one view, with the same tokens, bias and head as ASTRO."""
 
-    strategy: str = "recent"
-    """What is read (see `View`)."""
-    of: tuple[View, ...] = ()
-    """With strategy `merged`: the views whose events are read, together as long as `seq_len`."""
     head_dim: int = 16
     bidirectional: bool = False
     """Whether events see later ones."""
@@ -46,9 +43,6 @@ class TransformerConfig(ModelConfig):
     @property
     def causal(self) -> bool:
         return not self.bidirectional
-
-    def views(self) -> tuple[View, ...]:
-        return (View(strategy=self.strategy, length=self.seq_len, of=self.of),)
 
     def shape(self) -> StackShape:
         return StackShape(

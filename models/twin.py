@@ -29,13 +29,14 @@ import torch
 from torch import Tensor, nn
 
 from scaling import compute
-from scaling.batch import Candidates, Context, Schema, View, ViewBatch
+from scaling.batch import Candidates, Context, Schema, ViewBatch
 from scaling.compute import Flops
 from scaling.config import register
 from scaling.models.attention import MASKED, Attending
-from scaling.models.base import MODELS, Memory, ModelConfig, Ranker, check_sizes
+from scaling.models.base import MODELS, Memory, Ranker, check_sizes
 from scaling.models.head import Head
 from scaling.models.mlp import MLP, dense
+from scaling.models.one_view import OneViewConfig
 from scaling.models.tokens import Tokens, age_bucket
 
 CROSS_FEATURES = 3
@@ -44,14 +45,13 @@ CROSS_FEATURES = 3
 
 @register(MODELS, "twin")
 @dataclass(frozen=True, kw_only=True)
-class TwinConfig(ModelConfig):
+class TwinConfig(OneViewConfig):
     """`depth` counts the hidden layers of the MLP behind the attention.
 
     FLOPs: keys, values and cross features once per request; per candidate the scores of all events
     (2 n d) and the weighted sum over the k chosen ones (2 k d). Ranking and choosing count 0.
     """
 
-    strategy: str = "recent"
     head_dim: int = 16
     top_k: int = 32
     """Events that a candidate attends to; all of a history that has no more."""
@@ -68,9 +68,6 @@ class TwinConfig(ModelConfig):
     @property
     def causal(self) -> bool:
         return True
-
-    def views(self) -> tuple[View, ...]:
-        return (View(strategy=self.strategy, length=self.seq_len),)
 
     def build(self, schema: Schema) -> Twin:
         return Twin(self, schema)
