@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from scaling.cli.output import print_table, warn
-from scaling.units import MISSING, format_si
 
 if TYPE_CHECKING:
     from scaling.models.base import ModelConfig
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
 
 LEAST_BUSY = 0.9
 """Of the asked-for threads' time; below, other programs shared the machine."""
+
+_NONE = "–"
 
 CATALOGUES = (10_000, 100_000, 1_000_000)
 
@@ -93,6 +94,8 @@ def speed(grid: Grid) -> dict[str, Any]:
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    from scaling.units import format_si
+
     return (
         row["architecture"],
         str(row["blocks"]),
@@ -121,6 +124,7 @@ def memory(grid: Grid) -> dict[str, Any]:
     """Peak memory of one step in every form."""
     from scaling.sweeps.benchmark import TOKENS_PER_STEP
     from scaling.sweeps.benchmark_memory import FORMS, memory_of_step
+    from scaling.units import format_si
 
     if grid.device != "cpu" or grid.precisions[0] != "fp32":
         raise ValueError("--memory is measured on the CPU in fp32")
@@ -220,6 +224,7 @@ def against_recbole(grid: Grid) -> dict[str, Any]:
     """Both rates at RecBole's shape, and what differs."""
     from scaling.sweeps import benchmark_recbole as recbole
     from scaling.sweeps.benchmark import TOKENS_PER_STEP
+    from scaling.units import format_si
 
     batch = grid.batch_size or max(1, TOKENS_PER_STEP // recbole.LENGTH)
     rates, peak = recbole.compare(grid.seconds, batch_size=batch, threads=grid.threads)
@@ -272,8 +277,8 @@ def _warn_if_shared(rows: list[dict[str, Any]]) -> None:
 
 
 def _percent(share: float | None) -> str:
-    return MISSING if share is None else f"{100 * share:.0f} %"
+    return _NONE if share is None else f"{100 * share:.0f} %"
 
 
 def _times(ratio: float | None) -> str:
-    return MISSING if ratio is None else f"{ratio:.2f}x"
+    return _NONE if ratio is None else f"{ratio:.2f}x"

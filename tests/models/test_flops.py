@@ -79,7 +79,7 @@ def test_equal_blocks_are_paid_apart(schema: Schema, blocks: int) -> None:
 def test_a_group_of_longer_that_is_not_full_is_counted_by_its_events(
     schema: Schema, rest: int
 ) -> None:
-    config = LongerConfig(depth=2, width=32, seq_len=16, merge=4)
+    config = LongerConfig(depth=2, width=32, seq_len=16, merge=4, inner_transformer=True)
     inner = config.build(schema).inner
     assert inner is not None
     heads = config.inner().heads
