@@ -41,7 +41,7 @@ class Entry:
 def leaderboard(
     runs: pd.DataFrame,
     *,
-    metrics: Sequence[str] = ("auc", "gauc", "ne", "loss"),
+    metrics: Sequence[str] = ("auc", "ne", "loss"),
     by: str = "variant",
     allow_mixed: bool = False,
 ) -> list[Entry]:

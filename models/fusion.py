@@ -3,7 +3,8 @@
 Bit-wise gated fusion is equation 4 of Climber (arXiv 2502.09888): an attention layer over the blocks,
 without relative bias, its temperature by the request's scenario; then a gate per element,
 G = ATL(E); Y = G * sigmoid(f(G)) with f: N d -> N d / 4 -> N d. The alternatives have no parameters:
-`concat` leaves all to the head, `sum` and `mean` give it one vector.
+`concat` leaves all to the head, `sum` and `mean` give it one vector (the same model twice, since the
+head begins with a norm; both are there because papers name both).
 
 Shapes: N blocks, b requests, m candidates, d width.
 """

@@ -30,8 +30,7 @@ def ablated(
     options: list[dict[str, object]] = [
         {"temperature": False},
         {"fusion": "concat"},
-        {"fusion": "sum"},
-        {"fusion": "mean"},
+        {"fusion": "sum"},  # the mean is the same model: the head begins with a norm
         {"temperature": False, "fusion": "sum"},
         {"bias": "none"},
         {"partition": True},

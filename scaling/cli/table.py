@@ -18,7 +18,7 @@ from scaling.cli.output import TRACKING_URI, closing, print_table
 @click.option(
     "--metric",
     multiple=True,
-    default=("auc", "gauc", "ne", "loss"),
+    default=("auc", "ne", "loss"),
     show_default=True,
     help="What to show; the first one orders.",
 )
@@ -40,20 +40,30 @@ def table(
 
     Each group's configuration is chosen by validation; the numbers are of the test part.
     """
-    from scaling.analysis.leaderboard import leaderboard
+    from scaling.analysis.leaderboard import SETTINGS, leaderboard
     from scaling.units import MISSING, format_si, write_text
 
     source = Source(sweep, runs, column, tracking_uri)
     entries = leaderboard(source.table(), metrics=metric, by=by, allow_mixed=allow_mixed)
-    metrics, settings = list(entries[0].metrics), list(entries[0].settings)
-    head = [by, *metrics, "seeds", "chosen from", *settings]
+    metrics = list(entries[0].metrics)
+    # A setting that all have in common needs no column.
+    settings = [
+        name
+        for name in SETTINGS
+        if len({f"{e.settings[name]:.3g}" for e in entries if name in e.settings}) > 1
+    ]
+    head = [by, *metrics, "seeds", "of", *settings]
     rows = []
     for entry in entries:
         shown = [_with_error(*entry.metrics[name]) for name in metrics]
         values = [entry.settings.get(name, math.nan) for name in settings]
         sizes = [format_si(v) if math.isfinite(v) and v else MISSING for v in values]
         rows.append([entry.group, *shown, str(entry.seeds), str(entry.configurations), *sizes])
-    print_table(f"chosen by {entries[0].chosen_by}, mean ± standard error over seeds", head, rows)
+    title = (
+        f"mean ± standard error over seeds, on test; chosen by {entries[0].chosen_by} "
+        "(of: configurations to choose from)"
+    )
+    print_table(title, head, rows)
     written = []
     if output is not None:
         lines = [head, ["---"] * len(head), *rows]
@@ -64,6 +74,9 @@ def table(
 
 def _with_error(mean: float, error: float) -> str:
     """`.8174 ± .0006`; the error is missing for one seed."""
+    from scaling.units import MISSING
+
     if not math.isfinite(mean):
-        return "—"
-    return f"{mean:.4f}" + (f" ± {error:.4f}" if math.isfinite(error) else "")
+        return MISSING
+    shown = f"{mean:.4f}".removeprefix("0")
+    return shown + (f" ± {error:.4f}".replace("± 0.", "± .") if math.isfinite(error) else "")
