@@ -136,7 +136,7 @@ def test_without_recbole_the_cure_is_named() -> None:
 
 @pytest.mark.skipif(not benchmark_recbole.installed(), reason="needs RecBole")
 def test_recbole_is_measured_beside_ours() -> None:
-    (ours, theirs), peak = benchmark_recbole.compare(0.2, batch_size=1, threads=1)
+    (ours, theirs, _), peak = benchmark_recbole.compare(0.2, batch_size=1, threads=1)
     assert theirs.tokens_per_second == pytest.approx(200 * theirs.examples_per_second)
     assert ours.tokens_per_second * 12 == pytest.approx(200 * ours.examples_per_second)
     assert peak > 0
