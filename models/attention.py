@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scaling.models.blocked_attention import blocked_attention
+from scaling.models.candidate_attention import fused_candidate_attention
 from scaling.models.grouped import cpu_in_full_precision
 
 Implementation = Literal["fused", "reference"]
@@ -134,11 +135,11 @@ def candidate_attention(
         temper = torch.exp(-log_temperature)[..., None]
         q = q * temper.to(q.dtype)[..., None]
         bias, bias_self = bias * temper, bias_self * temper.squeeze(-1)
-    rows = q.flatten(0, 1)
-    # The bias comes along as what the product is added to.
-    past = torch.baddbmm(
-        bias.to(q.dtype).flatten(0, 1).unsqueeze(1), rows, k.flatten(0, 1).transpose(1, 2)
-    ).view(b, h, m, -1)
+    if implementation == "fused" and cpu_in_full_precision(q):
+        biases = bias.to(q.dtype), bias_self.to(q.dtype)
+        rows = [tensor.flatten(0, 1) for tensor in (q, k_self, v_self, k, v, *biases)]
+        return fused_candidate_attention(*rows).view(b, h, m, d)
+    past = q @ k.transpose(-1, -2) + bias.to(q.dtype).unsqueeze(-2)
     if implementation == "reference":
         own = (q.unsqueeze(-2) @ k_self.unsqueeze(-1)).squeeze(-1)
     else:
@@ -150,5 +151,4 @@ def candidate_attention(
         own_value = (own_weight.unsqueeze(-1) @ v_self.unsqueeze(-2)).squeeze(-2)
     else:
         own_value = own_weight * v_self
-    gathered = torch.bmm(weights[..., :-1].flatten(0, 1), v.flatten(0, 1))
-    return gathered.view(b, h, m, d) + own_value
+    return weights[..., :-1] @ v + own_value
