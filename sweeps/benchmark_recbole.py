@@ -7,13 +7,13 @@ requests of the same shape, with binary losses over the candidates of each.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,7 +111,8 @@ def compare(seconds: float, *, batch_size: int, threads: int) -> tuple[list[Rate
     theirs: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
     peaks = []
     with tempfile.TemporaryDirectory() as folder:
-        trainer, loader = _recbole(batch_size, folder)
+        with contextlib.chdir(folder):  # it logs to the working directory
+            trainer, loader = _recbole(batch_size, folder)
         torch.set_num_threads(threads)
         for _ in range(REPETITIONS):
             peaks.append(peak_now(ours.trial.training))
@@ -203,7 +204,7 @@ def _recbole(batch_size: int, folder: str) -> tuple[Any, _Batches]:
     return trainer, _Batches(batch)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _as_it_expects() -> Iterator[None]:
     """RecBole 1.2.1 uses names that numpy has dropped, and reads the command line as its own."""
     old = {
