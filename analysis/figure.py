@@ -63,3 +63,13 @@ class Skipped:
 
     name: str
     reason: str
+
+
+def title_of(target: str) -> str:
+    """What a loss column is called at the beginning of a title."""
+    return "Test loss" if target == "loss" else target
+
+
+def label_of(target: str) -> str:
+    """What its axis is called."""
+    return "test loss (log loss per label)" if target == "loss" else target

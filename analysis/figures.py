@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from scaling.analysis.figure import Figure, Kind, Layer, Panel, Skipped
+from scaling.analysis.figure import Figure, Kind, Layer, Panel, Skipped, label_of, title_of
 from scaling.analysis.findings import Analysis, Group
 from scaling.analysis.rate_figure import loss_vs_lr
 from scaling.analysis.result import number
@@ -81,8 +81,8 @@ def loss_vs_compute(analysis: Analysis) -> Figure | Skipped:
     else:
         notes.append(f"no curve: law {analysis.law.name!r} isn't one in compute")
     return Figure(
-        name=name, title=f"{_title(target)} against training compute",
-        x_label="training compute (FLOPs)", y_label=_axis(target),
+        name=name, title=f"{title_of(target)} against training compute",
+        x_label="training compute (FLOPs)", y_label=label_of(target),
         panels=(Panel("", tuple(layers)),), keys=tuple(groups),
         labels=tuple(_label(key, group, analysis.level) for key, group in groups.items()),
         ordered=False, frontier=_chosen_by(groups), notes=tuple(notes),
@@ -137,8 +137,8 @@ def loss_vs_axis(analysis: Analysis, axis: str) -> Figure | Skipped:
     ticks = np.unique(np.concatenate([table[axis].to_numpy(float) for table in shown.values()]))
     lines = ", a line per training budget" if len(budgets) > 1 else ""
     return Figure(
-        name=name, title=f"{_title(target)} against {AXES[axis].split(' (')[0]}{lines}",
-        x_label=AXES[axis], y_label=_axis(target), panels=tuple(panels),
+        name=name, title=f"{title_of(target)} against {AXES[axis].split(' (')[0]}{lines}",
+        x_label=AXES[axis], y_label=label_of(target), panels=tuple(panels),
         keys=tuple(budgets), labels=tuple(budgets), ordered=len(budgets) > 1,
         frontier=_chosen_by(analysis.groups),
         ticks=tuple(ticks) if axis != "params" and len(ticks) <= 12 else (),
@@ -235,11 +235,3 @@ def _references(analysis: Analysis, layers: Sequence[Layer]) -> tuple[list[Layer
             where = "above" if one.loss > highest else "below"
             notes.append(f"{one.sentence(analysis.target)}, {where} the axis")
     return drawn, notes
-
-
-def _title(target: str) -> str:
-    return "Test loss" if target == "loss" else target
-
-
-def _axis(target: str) -> str:
-    return "test loss (log loss per label)" if target == "loss" else target

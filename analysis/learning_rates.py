@@ -17,7 +17,7 @@ from scaling.analysis.law import Array
 RATES = 5
 """How many rates around the best one the parabola goes through."""
 FEWEST = 3
-SIZE = ("group", "depth", "width", "seq_len", "blocks", "budget", "batch_size")
+SIZE = ("depth", "width", "seq_len", "blocks", "budget", "batch_size")
 """Columns that tell sizes apart."""
 
 
@@ -25,7 +25,6 @@ SIZE = ("group", "depth", "width", "seq_len", "blocks", "budget", "batch_size")
 class RateCurve:
     """The loss of one size against the rate."""
 
-    group: str
     size: dict[str, float]
     """Its axes, those that the table has."""
     rates: Array
@@ -50,23 +49,17 @@ class RateCurve:
         return self.rates[_window(self.losses)]
 
 
-def rate_curves(
-    runs: pd.DataFrame, *, target: str = "loss", by: str = "architecture"
-) -> list[RateCurve]:
+def rate_curves(runs: pd.DataFrame, *, target: str = "loss") -> list[RateCurve]:
     """A curve for each size that was trained at three rates or more.
 
     Args:
-        runs: usable rows of a run table with `lr`.
+        runs: usable rows of a run table with `lr`, of one group.
         target: the loss column.
-        by: the column of groups.
     """
-    axes = [name for name in SIZE[1:] if name in runs.columns and runs[name].notna().all()]
-    table = runs[[*axes, "lr", target]].copy()
-    table["group"] = runs[by].astype(str) if by in runs.columns else "all"
-    keys = ["group", *axes]
+    keys = [name for name in SIZE if name in runs.columns and runs[name].notna().all()]
     found = []
-    for _, rows in table.groupby(keys, sort=True):
-        size = {name: rows[name].iloc[0] for name in keys}
+    sizes = [rows for _, rows in runs.groupby(keys, sort=True)] if keys else [runs]
+    for rows in sizes:
         by_rate = rows.groupby("lr")[target]
         means, counts = by_rate.mean(), by_rate.count()
         if len(means) < FEWEST:
@@ -75,8 +68,7 @@ def rate_curves(
         coefficients, best = _vertex(rates, losses)
         found.append(
             RateCurve(
-                group=str(size.pop("group")),
-                size={name: float(value) for name, value in size.items()},
+                size={name: float(rows[name].iloc[0]) for name in keys},
                 rates=rates,
                 losses=losses,
                 seeds=int(counts.min()),

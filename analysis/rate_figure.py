@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from scaling.analysis.figure import Figure, Layer, Panel, Skipped
+from scaling.analysis.figure import Figure, Layer, Panel, Skipped, label_of, title_of
 from scaling.analysis.findings import Analysis
 from scaling.analysis.learning_rates import FEWEST, RateCurve, rate_curves, spread
 from scaling.units import format_si
@@ -20,7 +20,7 @@ def loss_vs_lr(analysis: Analysis) -> Figure | Skipped:
     """A panel per group, a curve per size; `Skipped` where no size was trained at enough rates."""
     target = analysis.target
     curves = {
-        name: rate_curves(group.runs, target=target, by="")
+        name: rate_curves(group.runs, target=target)
         for name, group in analysis.groups.items()
         if "lr" in group.runs.columns
     }
@@ -43,9 +43,9 @@ def loss_vs_lr(analysis: Analysis) -> Figure | Skipped:
         panels.append(Panel(name, tuple(layers)))
         notes.append(_told(name, found))
     return Figure(
-        name=NAME, title=f"{'Test loss' if target == 'loss' else target} against learning rate",
+        name=NAME, title=f"{title_of(target)} against learning rate",
         x_label="learning rate of matrices with a fan-in of 64",
-        y_label="test loss (log loss per label)" if target == "loss" else target,
+        y_label=label_of(target),
         panels=tuple(panels), keys=tuple(labels), labels=tuple(labels), ordered=True,
         frontier="minimum of the parabola", notes=tuple(notes),
     )  # fmt: skip

@@ -54,10 +54,6 @@ class DinConfig(OneViewConfig):
         """Hidden units of the activation unit."""
         return max(self.width // 4, 1)
 
-    @property
-    def causal(self) -> bool:
-        return True
-
     def build(self, schema: Schema) -> Din:
         return Din(self, schema)
 

@@ -50,10 +50,6 @@ class DlrmConfig(OneViewConfig):
     def __post_init__(self) -> None:
         check_sizes(self)
 
-    @property
-    def causal(self) -> bool:
-        return True
-
     def build(self, schema: Schema) -> Dlrm:
         return Dlrm(self, schema)
 
@@ -117,9 +113,7 @@ class Dlrm(Ranker):
         counts = members.sum(-1)
         pooled = members @ events / counts.clamp(min=1).unsqueeze(-1)
         bottom = self.bottom(torch.log1p(counts))
-        request = [bottom, tokens.request_scenarios(context.scenario)]
-        for index, table in enumerate(tokens.request_attributes):
-            request.append(table(context.attributes[:, index]))
+        request = [bottom, *tokens.request_features(context)]
         features = torch.cat([torch.stack(request, 1), pooled.to(bottom.dtype)], dim=1)
         return Memory((features, bottom, _products(features)))
 
@@ -132,22 +126,13 @@ class Dlrm(Ranker):
 
     def score(self, memory: Memory, candidates: Candidates, context: Context) -> Tensor:
         request, bottom, within = memory.tree
-        own = self._item_features(candidates.items)
+        own = torch.stack(self.tokens.item_features(candidates.items), dim=2)
         across = own.flatten(1, 2) @ request.transpose(1, 2) / request.shape[-1] ** 0.5
         across = across.view(*own.shape[:2], -1)
         once = torch.cat([bottom, within], -1).unsqueeze(1).expand(-1, own.shape[1], -1)
         x = torch.cat([once, across, _products(own)], dim=-1)
         logits: Tensor = self.head(self.mlp(x))
         return logits
-
-    def _item_features(self, items: Tensor) -> Tensor:
-        """The vectors of each item and of its attributes, [b, m, c, d]."""
-        tokens = self.tokens
-        vectors = [tokens.items(items)]
-        for index, table in enumerate(tokens.attributes):
-            of_item: Tensor = getattr(tokens, f"attribute_of_item_{index}")
-            vectors.append(table(of_item[items]))
-        return torch.stack(vectors, dim=2)
 
 
 def _products(features: Tensor) -> Tensor:

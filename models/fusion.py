@@ -31,6 +31,11 @@ GATE_SQUEEZE = 4
 """The gate's hidden layer is this many times narrower than its N d inputs."""
 
 
+def _squeezed(wide: int) -> int:
+    """Width of the gate's hidden layer."""
+    return max(wide // GATE_SQUEEZE, 1)
+
+
 def fused_width(kind: FusionKind, blocks: int, width: int) -> int:
     """Width of what the head gets."""
     return blocks * width if kind in ("gated", "concat") else width
@@ -61,7 +66,7 @@ class GatedFusion(nn.Module):
         self.log_temperature = (
             nn.Parameter(torch.zeros(shape.scenarios, shape.heads)) if shape.scenarios else None
         )
-        self.squeeze = nn.Linear(wide, max(wide // GATE_SQUEEZE, 1), bias=False)
+        self.squeeze = nn.Linear(wide, _squeezed(wide), bias=False)
         self.activation = nn.SiLU()
         self.excite = nn.Linear(self.squeeze.out_features, wide, bias=False)
         for linear in (self.squeeze, self.excite):
@@ -101,7 +106,7 @@ def fusion_params(kind: FusionKind, shape: StackShape, blocks: int) -> dict[str,
     wide = blocks * shape.width
     layer = sum(Stack.params(dataclasses.replace(layer_shape(shape), depth=1)).values())
     temperatures = (shape.scenarios or 0) * shape.heads
-    return {"fusion": layer + temperatures + 2 * wide * max(wide // GATE_SQUEEZE, 1)}
+    return {"fusion": layer + temperatures + 2 * wide * _squeezed(wide)}
 
 
 def fusion_flops(
@@ -113,5 +118,5 @@ def fusion_flops(
     d, wide = shape.width, blocks * shape.width
     rows = blocks * np.asarray(candidates, np.float64)
     layer = compute.linear(rows, d, (4 + 2 * FFN_FACTOR) * d) + compute.attention(rows, blocks, d)
-    gate = 2 * compute.linear(candidates, wide, max(wide // GATE_SQUEEZE, 1))
+    gate = 2 * compute.linear(candidates, wide, _squeezed(wide))
     return {"candidates.fusion": layer + gate}

@@ -43,10 +43,6 @@ class GruConfig(OneViewConfig):
     def __post_init__(self) -> None:
         check_sizes(self)
 
-    @property
-    def causal(self) -> bool:
-        return True
-
     def build(self, schema: Schema) -> Gru:
         return Gru(self, schema)
 

@@ -71,10 +71,6 @@ class HstuConfig(OneViewConfig):
                 f"hstu.fixed_normaliser must be at least 1, got {self.fixed_normaliser}"
             )
 
-    @property
-    def causal(self) -> bool:
-        return True
-
     def build(self, schema: Schema) -> Hstu:
         return Hstu(self, schema)
 

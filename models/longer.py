@@ -141,8 +141,7 @@ class LongerConfig(OneViewConfig):
             layer["history.quadratic"] = compute.attention(queries, keys, shape.width)
             layer["history.ffn"] = feed_forward_flops(shape, queries)
             layer["candidates.ffn"] = feed_forward_flops(shape, m)
-            for name, value in layer.items():
-                total[name] = total[name] + value if name in total else value
+            compute.add_to(total, layer)
             # Those who ask are the last ones, so that among them half is masked.
             saving = saving + compute.causal_saving(queries, shape.width)
         head = Head.flops(schema, shape.width, self.width, candidates)
@@ -152,9 +151,8 @@ class LongerConfig(OneViewConfig):
 def _layer_params(shape: StackShape) -> dict[str, int]:
     """Parameters of one layer by group."""
     total = {"norm": shape.width}
-    for part in (SoftmaxMixer.params(shape), feed_forward_params(shape)):
-        for name, count in part.items():
-            total[name] = total.get(name, 0) + count
+    compute.add_to(total, SoftmaxMixer.params(shape))
+    compute.add_to(total, feed_forward_params(shape))
     return total
 
 
@@ -225,9 +223,7 @@ class Longer(Ranker):
 
     def _globals(self, context: Context) -> Tensor:
         """The learned token and the request's, [b, GLOBALS, D]."""
-        request: Tensor = self.tokens.request_scenarios(context.scenario)
-        for index, table in enumerate(self.tokens.request_attributes):
-            request = request + table(context.attributes[:, index])
+        request = self.tokens.request(context)
         learned = self.learned.expand(len(request), -1)
         return torch.stack([learned, self.of_request(request.unsqueeze(0)).squeeze(0)], dim=1)
 

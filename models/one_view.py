@@ -18,5 +18,9 @@ class OneViewConfig(ModelConfig, ABC):
     of: tuple[View, ...] = ()
     """With strategy `merged`: the views whose events are read, together as long as `seq_len`."""
 
+    @property
+    def causal(self) -> bool:
+        return True
+
     def views(self) -> tuple[View, ...]:
         return (View(strategy=self.strategy, length=self.seq_len, of=self.of),)

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from scaling import compute
 from scaling.batch import ViewBatch
 from scaling.compute import Floats
 from scaling.models.feedforward import (
@@ -72,6 +73,8 @@ class Stack(nn.Module):
         super().__init__()
         self.shape = shape
         self.layers = nn.ModuleList(Layer(shape, groups, number) for number in range(shape.depth))
+        # Found once: a search through the modules would be part of every step.
+        self.experts = [part for part in self.layers.modules() if isinstance(part, Experts)]
         self.bias = RelativeBias(shape, groups)
         # Lightning layers have no temperature; a layer's is found by its number.
         self.tempered = [n for n, mixing in enumerate(shape.mixing) if mixing == "softmax"]
@@ -99,9 +102,8 @@ class Stack(nn.Module):
             view: the views of all groups, tensors [g, b, n].
             scenario: [b]
         """
-        for part in self.modules():
-            if isinstance(part, Experts):
-                part.imbalances.clear()
+        for experts in self.experts:
+            experts.imbalances.clear()
         mask, temperatures = view.mask.flatten(0, 1), self._temperatures(scenario, len(x))
         keys, history = self.bias.of_events(view)
         remembered = []
@@ -151,9 +153,8 @@ class Stack(nn.Module):
         """Parameters by group, of one stack."""
         groups = {"norm": shape.depth * shape.width, **RelativeBias.params(shape)}
         for mixing in shape.mixing:
-            layer = {**MIXERS[mixing].params(shape)}
-            for name, count in [*layer.items(), *feed_forward_params(shape).items()]:
-                groups[name] = groups.get(name, 0) + count
+            compute.add_to(groups, MIXERS[mixing].params(shape))
+            compute.add_to(groups, feed_forward_params(shape))
         if shape.scenarios is not None:
             tempered = shape.mixing.count("softmax")
             groups["temperature"] = tempered * shape.scenarios * shape.heads
@@ -173,8 +174,7 @@ class Stack(nn.Module):
             components["history.ffn"] = feed_forward_flops(shape, queried)
             components["candidates.ffn"] = feed_forward_flops(shape, m)
             saving = saving + saved
-            for name, value in components.items():
-                total[name] = total[name] + value if name in total else value
+            compute.add_to(total, components)
         return total, saving
 
 

@@ -12,10 +12,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from scaling import compute
 from scaling.batch import Candidates, Context, Schema, ViewBatch
 from scaling.compute import Floats
 from scaling.models.base import Memory, ModelConfig, Ranker
-from scaling.models.feedforward import Experts
 from scaling.models.stack import Stack, stacked
 from scaling.models.stack_shape import StackShape
 from scaling.models.tokens import Tokens
@@ -69,7 +69,8 @@ class StackRanker(Ranker):
 
     def auxiliary_loss(self) -> Tensor | None:
         """The load balance of the experts; None where there is no choice of experts."""
-        terms = [term for m in self.modules() if isinstance(m, Experts) for term in m.imbalances]
+        parts = [self.stack_of(index) for index in range(len(self.stacks))]
+        terms = [t for stack in parts for experts in stack.experts for t in experts.imbalances]
         return BALANCE_WEIGHT * torch.stack(terms).mean() if terms else None
 
 
@@ -82,8 +83,7 @@ def stack_params(shapes: Sequence[StackShape], *, shared: bool) -> dict[str, int
     """Parameters of the stacks by group."""
     total: dict[str, int] = {}
     for shape in [longest(shapes)] if shared else shapes:
-        for name, count in Stack.params(shape).items():
-            total[name] = total.get(name, 0) + count
+        compute.add_to(total, Stack.params(shape))
     return total
 
 
@@ -98,8 +98,7 @@ def stack_flops(
     for index, shape in enumerate(shapes):
         components, discount = Stack.flops(shape, lengths[:, index], candidates)
         saving = saving + discount
-        for name, value in components.items():
-            total[name] = total[name] + value if name in total else value
+        compute.add_to(total, components)
     return total, saving
 
 

@@ -61,16 +61,33 @@ class Tokens(nn.Module):
             small(size) for size in schema.request_attributes.values()
         )
 
-    def _items(self, items: Tensor) -> Tensor:
-        vectors: Tensor = self.items(items)
+    def item_features(self, items: Tensor) -> list[Tensor]:
+        """The vectors of each item and of its attributes, one tensor [..., d] per feature."""
+        vectors = [self.items(items)]
         for index, table in enumerate(self.attributes):
             of_item: Tensor = getattr(self, f"attribute_of_item_{index}")
-            vectors = vectors + table(of_item[items])
+            vectors.append(table(of_item[items]))
         return vectors
+
+    def inherent(self, items: Tensor) -> Tensor:
+        """What is known about items whoever met them: the sum of their features, [..., d]."""
+        first, *others = self.item_features(items)
+        return sum(others, first)
+
+    def request_features(self, context: Context) -> list[Tensor]:
+        """The vectors of each request's scenario and attributes, one tensor [b, d] per feature."""
+        attributes = enumerate(self.request_attributes)
+        values = [table(context.attributes[:, index]) for index, table in attributes]
+        return [self.request_scenarios(context.scenario), *values]
+
+    def request(self, context: Context) -> Tensor:
+        """The sum of a request's features, [b, d]."""
+        first, *others = self.request_features(context)
+        return sum(others, first)
 
     def events(self, view: ViewBatch) -> Tensor:
         """[b, n, d]; padded places hold the vector of item 0 and must be masked by the caller."""
-        vectors = self._items(view.items)
+        vectors = self.inherent(view.items)
         vectors = vectors + self.actions(view.actions)
         vectors = vectors + self.scenarios(view.scenarios)
         summed: Tensor = vectors + self.ages(age_bucket(view.ages))
@@ -78,10 +95,7 @@ class Tokens(nn.Module):
 
     def candidates(self, candidates: Candidates, context: Context) -> Tensor:
         """[b, m, d]"""
-        request: Tensor = self.request_scenarios(context.scenario)
-        for index, table in enumerate(self.request_attributes):
-            request = request + table(context.attributes[:, index])
-        return self._items(candidates.items) + request.unsqueeze(1)
+        return self.inherent(candidates.items) + self.request(context).unsqueeze(1)
 
     @staticmethod
     def params(schema: Schema, width: int) -> Mapping[str, int]:

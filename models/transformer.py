@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-from torch import Tensor
-
-from scaling.batch import Candidates, Context, Schema
-from scaling.compute import Flops
 from scaling.config import register
-from scaling.models.base import MODELS, Memory, check_sizes
-from scaling.models.head import Head
-from scaling.models.one_view import OneViewConfig
-from scaling.models.stack_ranker import StackRanker, check_experts, stack_flops, stack_params
+from scaling.models.base import MODELS, check_sizes
+from scaling.models.one_stack import OneStackConfig
+from scaling.models.stack_ranker import check_experts
 from scaling.models.stack_shape import Bias, Gate, StackShape
-from scaling.models.tokens import Tokens
 
 
 @register(MODELS, "transformer")
 @dataclass(frozen=True, kw_only=True)
-class TransformerConfig(OneViewConfig):
+class TransformerConfig(OneStackConfig):
     """One stack over one view, with the same tokens, bias and head as ASTRO."""
 
     head_dim: int = 16
@@ -56,33 +47,3 @@ class TransformerConfig(OneViewConfig):
             experts=self.experts,
             experts_per_token=self.experts_per_token,
         )
-
-    def build(self, schema: Schema) -> Transformer:
-        return Transformer(self, schema)
-
-    def params(self, schema: Schema) -> Mapping[str, int]:
-        return {
-            **Tokens.params(schema, self.width),
-            **stack_params([self.shape()], shared=False),
-            **Head.params(schema, self.width, self.width),
-        }
-
-    def flops(
-        self, schema: Schema, lengths: npt.NDArray[np.int64], candidates: npt.NDArray[np.int64]
-    ) -> Flops:
-        components, discount = stack_flops([self.shape()], lengths, candidates)
-        head = Head.flops(schema, self.width, self.width, candidates)
-        return Flops({**components, **head}, discount)
-
-
-class Transformer(StackRanker):
-    """See `TransformerConfig`."""
-
-    def __init__(self, config: TransformerConfig, schema: Schema) -> None:
-        super().__init__(schema, [config.shape()], shared=False)
-        self.head = Head(schema, config.width, config.width)
-
-    def score(self, memory: Memory, candidates: Candidates, context: Context) -> Tensor:
-        (vectors,) = self.stack_vectors(memory, candidates, context)
-        logits: Tensor = self.head(vectors)
-        return logits

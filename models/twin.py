@@ -65,10 +65,6 @@ class TwinConfig(OneViewConfig):
     def example(cls, schema: Schema) -> Self:
         return cls(depth=3, width=32, seq_len=16, top_k=5)
 
-    @property
-    def causal(self) -> bool:
-        return True
-
     def build(self, schema: Schema) -> Twin:
         return Twin(self, schema)
 
@@ -171,7 +167,7 @@ class Twin(Ranker):
     def encode(self, history: tuple[ViewBatch, ...], context: Context) -> Memory:
         (view,) = history
         tokens, attention = self.tokens, self.attention
-        inherent = tokens._items(view.items)
+        inherent = tokens.inherent(view.items)
         cross = (
             tokens.actions(view.actions),
             tokens.scenarios(view.scenarios),

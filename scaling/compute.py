@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +45,15 @@ class Flops:
         """The sum of the components whose names begin with `prefix`."""
         chosen = [v for name, v in self.components.items() if name.startswith(prefix)]
         return sum(chosen, np.zeros_like(self.causal_discount))
+
+
+N = TypeVar("N", int, Floats)
+
+
+def add_to(total: dict[str, N], part: Mapping[str, N]) -> None:
+    """Add counts (parameters by group, or FLOPs by component) to those of the same name."""
+    for name, value in part.items():
+        total[name] = total[name] + value if name in total else value
 
 
 def linear(rows: npt.ArrayLike, fan_in: int, fan_out: int) -> Floats:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from scaling.datasets.synthetic import SyntheticConfig
 from scaling.sweeps.base import SWEEPS, Sweep
 from scaling.sweeps.design import grid
-from scaling.sweeps.families import family
+from scaling.sweeps.families import families
 from scaling.sweeps.recipe import Recipe
 
 RECIPE = Recipe(lr=2.5e-3, batch_size=16)
@@ -23,18 +23,14 @@ def axes(
     seeds: tuple[int, ...] = (0,),
 ) -> Sweep:
     """Every combination of the axes at every budget; the transformer has no blocks axis."""
-    models = [
-        model
-        for name in architectures
-        for model in family(
-            name,
-            strategies=("recent", "like", "finish", "no_finish"),
-            depths=depths,
-            widths=widths,
-            seq_lens=seq_lens,
-            blocks=blocks,
-        )
-    ]
+    models = families(
+        architectures,
+        strategies=("recent", "like", "finish", "no_finish"),
+        depths=depths,
+        widths=widths,
+        seq_lens=seq_lens,
+        blocks=blocks,
+    )
     return grid(
         "axes",
         models=models,

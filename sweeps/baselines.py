@@ -7,7 +7,7 @@ import dataclasses
 from scaling.datasets.movielens import MovieLensConfig
 from scaling.datasets.splits import SplitRule
 from scaling.sweeps.base import SWEEPS, Sweep
-from scaling.sweeps.families import family
+from scaling.sweeps.families import families
 from scaling.sweeps.recipe import Recipe
 from scaling.sweeps.same_data import same_data
 
@@ -36,18 +36,14 @@ def baselines(
     dataset = MovieLensConfig(split=split)
     size = dataset.open().size("train")
     assert size is not None
-    models = [
-        model
-        for name in architectures
-        for model in family(
-            name,
-            strategies=("recent", "like"),
-            depths=depths,
-            widths=widths,
-            seq_lens=seq_lens,
-            blocks=blocks,
-        )
-    ]
+    models = families(
+        architectures,
+        strategies=("recent", "like"),
+        depths=depths,
+        widths=widths,
+        seq_lens=seq_lens,
+        blocks=blocks,
+    )
     return same_data(
         "baselines",
         models=models,

@@ -58,3 +58,8 @@ def family(
     except TypeError as error:
         raise ValueError(f"{architecture} can't be made from the axes alone: {error}") from error
     return variants(template, **axes)
+
+
+def families(architectures: Sequence[str], **axes: Any) -> list[ModelConfig]:
+    """The models of several architectures, one after the other; `axes` as for `family`."""
+    return [model for name in architectures for model in family(name, **axes)]

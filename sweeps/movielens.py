@@ -6,7 +6,7 @@ from scaling.datasets.movielens import MovieLensConfig
 from scaling.datasets.splits import SplitRule
 from scaling.sweeps.base import SWEEPS, Sweep
 from scaling.sweeps.design import grid
-from scaling.sweeps.families import family
+from scaling.sweeps.families import families
 from scaling.sweeps.recipe import Recipe
 
 RECIPE = Recipe(lr=2.5e-3)
@@ -25,18 +25,14 @@ def movielens(
     split: SplitRule = "per_user",
 ) -> Sweep:
     """Two widths per architecture at five budgets over 1.5 decades."""
-    models = [
-        model
-        for name in architectures
-        for model in family(
-            name,
-            strategies=("recent", "like"),
-            depths=depths,
-            widths=widths,
-            seq_lens=seq_lens,
-            blocks=blocks,
-        )
-    ]
+    models = families(
+        architectures,
+        strategies=("recent", "like"),
+        depths=depths,
+        widths=widths,
+        seq_lens=seq_lens,
+        blocks=blocks,
+    )
     return grid(
         "movielens",
         models=models,

@@ -35,7 +35,7 @@ def interest_by_loops(ranker: Twin, batch: Batch, row: int, item: int, top_k: in
         tokens.actions(view.actions[row, :length]),
         tokens.scenarios(view.scenarios[row, :length]),
     ]
-    inherent = tokens._items(view.items)[row, :length]
+    inherent = tokens.inherent(view.items)[row, :length]
     cross.append(whole - inherent - cross[0] - cross[1])  # the age
     size, scores = attention.head_dim, []
     heads = range(CONFIG.width // size)
