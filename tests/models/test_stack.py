@@ -49,8 +49,8 @@ def test_fast_attention_is_the_plain_one(
     monkeypatch.setattr("scaling.models.blocked_attention.SCRATCH", 64 * 150 * 2)
     kept = 1e9 if form == "blocked, weights kept" else 0
     monkeypatch.setattr("scaling.models.blocked_attention.KEPT", kept)
-    if form == "bias dimension":  # what a GPU and reduced precision use
-        monkeypatch.setattr("scaling.models.attention.cpu_in_full_precision", lambda q: False)
+    if form == "bias dimension":  # what a GPU uses
+        monkeypatch.setattr("scaling.models.attention._on_cpu", lambda projected: False)
     torch.manual_seed(0)
     inputs = random(3, length, 3, 2, 8), random(3, 2, length), 0.5 * random(3, 2)
 
@@ -63,6 +63,20 @@ def test_fast_attention_is_the_plain_one(
     plain = with_gradients(lambda *t: attend(*t, implementation="reference"), *inputs)
     for ours, theirs in zip(fast, plain, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
+
+
+def test_attention_in_low_precision_is_the_exact_one_rounded() -> None:
+    """bf16 holds 8 bits: about 0.4 % of each number."""
+    torch.manual_seed(0)
+    projected, bias, w = (
+        t.bfloat16() for t in (random(2, 70, 3, 2, 8), random(2, 2, 70), random(2, 2))
+    )
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = history_attention(projected, bias, w)
+    exact = history_attention(projected.double(), bias.double(), w.double())
+    for ours, theirs in zip(rounded, exact, strict=True):
+        assert ours.dtype == torch.bfloat16
+        torch.testing.assert_close(ours.double(), theirs, rtol=8e-3, atol=8e-3)
 
 
 def test_a_pairwise_bias_that_depends_on_the_key_alone_is_a_key_bias() -> None:
