@@ -2,112 +2,18 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from scaling.cli.output import TRACKING_URI
+from scaling.cli.source import Source, fitting
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from scaling.analysis.findings import Analysis
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where the runs come from, and what was asked of them."""
-
-    sweep: str | None
-    runs: Path | None
-    columns: tuple[str, ...]
-    tracking_uri: str | None
-
-    @property
-    def words(self) -> str:
-        """As on the command line."""
-        if self.runs is None:
-            return str(self.sweep)
-        return f"--runs {self.runs}" + "".join(f" --column {c}" for c in self.columns)
-
-    def title(self) -> str:
-        return self.runs.stem if self.runs is not None else self.experiment()
-
-    def experiment(self) -> str:
-        from scaling.cli.declared import title_of
-
-        assert self.sweep is not None
-        return title_of(self.sweep)
-
-    def facts(self) -> dict[str, object]:
-        """What the run table can't tell about a logged sweep's data."""
-        from scaling.cli.truth import floors_at_views
-
-        if self.sweep is None:
-            return {}
-        floors = floors_at_views(self.sweep, self.tracking_uri)
-        return {"loss_floor_at": floors} if floors else {}
-
-    def table(self) -> pd.DataFrame:
-        """The run table, failed runs included: the analysis lists what it leaves out."""
-        from scaling.cli.output import assignments
-        from scaling.runs import read_runs
-
-        if (self.sweep is None) == (self.runs is None):
-            raise click.UsageError("say either SWEEP or --runs FILE")
-        if self.runs is not None:
-            return read_runs(self.runs, assignments(self.columns, "--column"))
-        if self.columns:
-            raise click.UsageError("--column goes with --runs FILE")
-        from scaling.tracking_read import read_runs as read_logged
-
-        return read_logged(self.experiment(), tracking_uri=self.tracking_uri, everything=True)
-
-
-def fitting(command: F) -> F:
-    """The options that all fitting commands share; calls with `source` and `options`."""
-
-    @click.argument("sweep", required=False)
-    @click.option("--runs", type=click.Path(path_type=Path), help="A run table instead of SWEEP.")
-    @click.option("--law", default="offset", show_default=True, help="See `climber list laws`.")
-    @click.option("--target", default="loss", show_default=True, help="The column to explain.")
-    @click.option("--by", default="architecture", show_default=True, help="The column of groups.")
-    @click.option("--fix", multiple=True, metavar="NAME=VALUE", help="A parameter that is given.")
-    @click.option("--objective", type=click.Choice(["huber", "squares"]), default="huber")
-    @click.option("--huber-delta", type=float, default=1e-3, show_default=True)
-    @click.option("--level", type=float, default=0.95, show_default=True)
-    @click.option("--bootstrap", type=int, default=2000, show_default=True, metavar="K")
-    @click.option("--seed", type=int, default=0, show_default=True)
-    @click.option("--column", multiple=True, metavar="NAME=THEIRS", help="A column's other name.")
-    @click.option("--all-runs", is_flag=True, help="Fit every run, not the frontier.")
-    @click.option("--allow-mixed", is_flag=True, help="Several data sets, side by side.")
-    @TRACKING_URI
-    @functools.wraps(command)
-    def wrapped(
-        sweep: str | None,
-        runs: Path | None,
-        column: tuple[str, ...],
-        tracking_uri: str | None,
-        fix: tuple[str, ...],
-        **rest: Any,
-    ) -> Any:
-        from scaling.cli.output import assignments
-
-        source = Source(sweep, runs, column, tracking_uri)
-        names = ("law", "target", "by", "objective", "huber_delta", "level", "bootstrap", "seed")
-        options = {name: rest.pop(name) for name in (*names, "all_runs", "allow_mixed")}
-        options["fixed"] = {
-            name: _number(name, value) for name, value in assignments(fix, "--fix").items()
-        }
-        return command(source=source, options=options, **rest)
-
-    return wrapped  # type: ignore[return-value]
 
 
 @click.command()
@@ -244,10 +150,3 @@ def attach(source: Source, paths: list[Path]) -> None:
         SweepTracker(source.experiment(), tracking_uri=source.tracking_uri).attach(
             paths, "analysis"
         )
-
-
-def _number(name: str, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise click.UsageError(f"--fix {name} takes a number, got {text!r}") from None

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from scaling.cli.analyse import Source
 from scaling.cli.output import TRACKING_URI, closing, print_table
+from scaling.cli.source import Source
 
 
 @click.command()
