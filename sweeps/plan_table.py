@@ -10,8 +10,8 @@ from scaling.sweeps.plan import Plan, PlannedTrial, totals
 from scaling.units import MISSING, format_si
 
 COLUMNS = (
-    "architecture", "depth", "width", "length", "blocks", "budget", "seed", "N", "embedding", "D",
-    "steps", "epochs", "time", "memory", "state", "note",
+    "architecture", "depth", "width", "length", "blocks", "budget", "lr", "seed", "N", "embedding",
+    "D", "steps", "epochs", "time", "memory", "state", "note",
 )  # fmt: skip
 
 
@@ -21,19 +21,23 @@ def plan_rows(plan: Plan) -> list[tuple[str, ...]]:
 
 
 def plan_table(plan: Plan, *, rows: int | None = None) -> Table:
-    """The plan as a table for the terminal.
+    """The plan as a table for the terminal; its notes are numbered and stand below it.
 
     Args:
         plan: what to show.
         rows: at most so many, from the top; the rest is counted. None shows all.
     """
-    table = Table(title=f"sweep {plan.title}", caption=summary(plan), header_style="bold")
+    cells = plan_rows(plan)
+    numbers = {
+        note: str(n) for n, note in enumerate(dict.fromkeys(row[-1] for row in cells if row[-1]), 1)
+    }
+    below = [summary(plan), *(f"{number}: {note}" for note, number in numbers.items())]
+    table = Table(title=f"sweep {plan.title}", caption="\n".join(below), header_style="bold")
     for name in COLUMNS:
         words = name in ("architecture", "state", "note")
-        table.add_column(name, justify="left" if words else "right", no_wrap=name != "note")
-    cells = plan_rows(plan)
+        table.add_column(name, justify="left" if words else "right", no_wrap=True)
     for row in cells[:rows]:
-        table.add_row(*row)
+        table.add_row(*row[:-1], numbers.get(row[-1], ""))
     if rows is not None and len(cells) > rows:
         table.add_row(f"... {len(cells) - rows} more")
     return table
@@ -82,7 +86,7 @@ def _cells(planned: PlannedTrial) -> tuple[str, ...]:
     if planned.other_code:
         notes = (*notes, "done by other code")
     sizes = [str(axis) for axis in (model.depth, model.width, model.seq_len, model.blocks)]
-    sizes += [format_si(trial.budget), str(trial.seed)]
+    sizes += [format_si(trial.budget), f"{trial.training.lr:.3g}", str(trial.seed)]
     sizes += [format_si(planned.params), format_si(planned.params_embedding)]
     if model.role == "reference":
         notes, sizes = (*notes, "a reference: counted, not trained"), [MISSING] * len(sizes)
