@@ -1,0 +1,175 @@
+"""Runs in the order of their compute: what is fitted up to each level, and what lies beyond."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from scaling.analysis.configurations import configurations, usable
+from scaling.analysis.frontier import frontier, shared_budgets
+from scaling.analysis.law import Array, FitError, Law
+
+ALIKE = 1.1
+"""Computes within this factor are one level, where no budgets say so."""
+MOST = 12
+"""Levels of runs at many computes: neighbours are put together."""
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Levels of compute, from the smallest."""
+
+    compute: tuple[float, ...]
+    """Largest compute (or params x examples) of each level."""
+    window: Callable[[int], pd.DataFrame]
+    """What a law is fitted to when only levels below `k` are known."""
+    held: Callable[[int], pd.DataFrame]
+    """The rows of level `k`."""
+    rows: str
+    """What the rows are, in words."""
+
+    @property
+    def size(self) -> int:
+        return len(self.compute)
+
+
+def ladder(runs: pd.DataFrame, law: Law, *, target: str, all_runs: bool = False) -> Ladder:
+    """The levels of a group's runs, for a law in compute (its frontier) or in other columns.
+
+    Raises:
+        FitError: no usable run.
+        ValueError: a missing column.
+    """
+    if law.variables == ("compute",):
+        use = _used(runs, ["compute", target])
+        return _of_runs(use, "compute", target) if all_runs else _of_frontier(use, target)
+    runs, order = with_order(runs)
+    return _of_runs(_used(runs, [*law.variables, target, order]), order, target)
+
+
+def _used(runs: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    use = usable(runs, columns)
+    if use.runs.empty:
+        reasons = ", ".join(sorted(set(use.excluded["excluded"].map(str)))[:3])
+        raise FitError(f"no usable run among {len(runs)}: {reasons or 'the table is empty'}")
+    return use.runs
+
+
+def with_order(runs: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The table with a column that orders its runs by compute, and that column's name."""
+    if "compute" in runs.columns:
+        return runs, "compute"
+    if {"params", "examples"} <= set(runs.columns):
+        product = pd.to_numeric(runs["params"], errors="coerce") * pd.to_numeric(
+            runs["examples"], errors="coerce"
+        )
+        return runs.assign(**{"params x examples": product}), "params x examples"
+    raise ValueError(
+        "the run table has no column 'compute' (nor 'params' and 'examples') to order its runs "
+        f"by; it has: {', '.join(map(str, runs.columns))}"
+    )
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows that laws of all kinds have in common: up to each point of the runs' frontier."""
+
+    runs: pd.DataFrame
+    points: pd.DataFrame
+    """The frontier of all runs, by compute."""
+    order: str
+    shared: bool
+    target: str
+
+    @property
+    def size(self) -> int:
+        return len(self.points)
+
+    def rows(self, law: Law, k: int) -> pd.DataFrame:
+        """What `law` is fitted to when only the first `k` points, and the runs up to them, are known.
+
+        Raises:
+            ValueError: a column that the law needs is missing, in the table or in some run.
+        """
+        column = "budget" if self.shared else self.order
+        known = self.runs[self.runs[column] <= self.points[column].iloc[k - 1]]
+        found = usable(known, [*law.variables, self.target])
+        if len(found.excluded):
+            raise ValueError(f"{len(found.excluded)} runs: {found.excluded['excluded'].iloc[0]}")
+        if law.variables != ("compute",):
+            return found.runs
+        table = configurations(found.runs, self.target)
+        return frontier(table, target=self.target, budgets=self.shared).points
+
+    def words(self, law: Law) -> str:
+        """What `rows` are."""
+        return "the frontier" if law.variables == ("compute",) else "all runs"
+
+
+def frontier_windows(runs: pd.DataFrame, target: str) -> Windows:
+    """The windows of a group's runs.
+
+    Raises:
+        FitError: no usable run.
+        ValueError: a missing column.
+    """
+    runs, order = with_order(runs)
+    use = _used(runs, [order, target])
+    table = configurations(use.assign(compute=use[order]), target)
+    shared = shared_budgets(table)
+    points = frontier(table, target=target, budgets=shared).points
+    return Windows(use, points, order, shared, target)
+
+
+def _of_frontier(runs: pd.DataFrame, target: str) -> Ladder:
+    table = configurations(runs, target)
+    shared = shared_budgets(table)
+    points = frontier(table, target=target, budgets=shared).points
+
+    def window(k: int) -> pd.DataFrame:
+        if shared:
+            return points.iloc[:k]
+        known = table[table["compute"] <= points["compute"][k - 1]]
+        return frontier(known, target=target, budgets=False).points
+
+    return Ladder(
+        tuple(points["compute"]), window, lambda k: points.iloc[k : k + 1], "the frontier"
+    )
+
+
+def _of_runs(runs: pd.DataFrame, order: str, target: str) -> Ladder:
+    runs = runs.sort_values([order, target], kind="stable")
+    number = levels(runs, order)
+    compute = runs[order].to_numpy(dtype=np.float64)
+    return Ladder(
+        tuple(float(compute[number == k].max()) for k in range(number.max() + 1)),
+        lambda k: runs[number < k],
+        lambda k: runs[number == k],
+        "all runs",
+    )
+
+
+def levels(runs: pd.DataFrame, order: str) -> np.ndarray:
+    """Number of each run's level, from 0; `runs` sorted by `order`.
+
+    Shared budgets are levels; otherwise computes within 10 %, put together to at most 12.
+    """
+    if shared_budgets(runs):
+        return np.asarray(np.unique(runs["budget"], return_inverse=True)[1])
+    number = _alike(np.log(runs[order].to_numpy(dtype=np.float64)))
+    count = int(number.max()) + 1
+    return number if count <= MOST else number * MOST // count
+
+
+def _alike(logs: Array) -> np.ndarray:
+    """Runs of sorted logs that begin a new level where one lies 10 % above the level's first."""
+    number = np.zeros(len(logs), dtype=np.int64)
+    first = logs[0]
+    for k in range(1, len(logs)):
+        beyond = logs[k] > first + np.log(ALIKE)
+        first = logs[k] if beyond else first
+        number[k] = number[k - 1] + beyond
+    return number

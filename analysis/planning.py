@@ -1,0 +1,333 @@
+"""Which runs to make next: those that shrink an uncertainty most per FLOP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from scaling.analysis.cells import cells, fitted_rows, noise
+from scaling.analysis.delta import inverse_information
+from scaling.analysis.extrapolation import has_compute
+from scaling.analysis.findings import Analysis, Group
+from scaling.analysis.goals import GOALS, Goal, Target, loss_at, targets
+from scaling.analysis.law import Array
+from scaling.analysis.result import Interval
+from scaling.units import format_si, plain
+
+MOST_RUNS = 200
+"""Runs of one proposal."""
+MOST_REPEATS = 4
+"""New runs of one cell: no law is so exact that a single place would do."""
+WORTH = 1e-4
+"""A run that shrinks the goal's variance by less than this share isn't proposed."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Runs to make, and what they are expected to do for the goal."""
+
+    goal: Goal
+    level: float
+    allowance: float
+    trials: pd.DataFrame
+    """One row per run in the order of choice: group, shape, `compute`, `seed`, `template`."""
+    targets: tuple[Target, ...]
+    after: tuple[Interval, ...]
+    """Expected interval of each target, about today's value."""
+    predictions: tuple[tuple[Target, Interval], ...]
+    """Each group's loss far out (at the goal's compute, or 10 times the largest) and the interval
+    expected of it; empty for laws that say no loss for a compute."""
+    notes: tuple[str, ...]
+
+    @property
+    def compute(self) -> float:
+        """Training FLOPs of the proposed runs."""
+        return float(self.trials["compute"].sum()) if len(self.trials) else 0.0
+
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """Head and rows of the goal as printed: today's interval and the expected one."""
+        rows = [
+            [target.group, target.name, f"{target.value:.4g}", _ends(target.interval), _ends(then)]
+            for target, then in zip(self.targets, self.after)
+        ]
+        return ["group", "quantity", "today", f"{self.level:.0%} interval", "expected"], rows
+
+    def losses(self) -> tuple[list[str], list[list[str]]]:
+        """Head and rows of the predicted losses as printed, today and as expected."""
+        head = ["group", "predicted", "loss", f"today's {self.level:.0%} interval", "expected"]
+        rows = [
+            [one.group, one.name, f"{one.value:.4g}", _ends(one.interval), _ends(then)]
+            for one, then in self.predictions
+        ]
+        return head, rows
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        hidden = {"template", "row", "seeds", "next_seed"}
+        shown = self.trials.drop(columns=[c for c in self.trials.columns if c in hidden])
+        out: dict[str, Any] = plain(
+            {
+                "goal": self.goal,
+                "level": self.level,
+                "allowance": self.allowance,
+                "compute": self.compute,
+                "targets": [_described(*pair) for pair in zip(self.targets, self.after)],
+                "predictions": [_described(*pair) for pair in self.predictions],
+                "rows": shown.to_dict(orient="records"),
+                "notes": self.notes,
+            }
+        )
+        return out
+
+
+@dataclass(frozen=True)
+class _Design:
+    """One group's information: existing configurations, then cells that are new."""
+
+    gradient: Array
+    """d ln L / d theta, `[rows, parameters]`."""
+    runs: Array
+    """Runs of each row, 0 for a new one, `[rows]`."""
+    inside: np.ndarray
+    dof: int
+    misfit: float
+    between: float
+    averaged: bool
+    """Whether a new run of a known row leaves the degrees of freedom as they are."""
+
+    def covariance(self, runs: Array) -> Array:
+        """Of the parameters, for so many runs of each row: `[batch, rows]` -> `[batch, p, p]`."""
+        variance = self.misfit + self.between / np.maximum(runs, 1.0)
+        weight = np.where(runs > 0, 1.0 / max_positive(variance), 0.0)
+        inside = np.broadcast_to(self.inside, (len(runs), self.inside.size))
+        return inverse_information(self.gradient[None], weight, inside)
+
+    def quantile(self, runs: Array, level: float) -> Array:
+        """Student's t at the degrees of freedom that so many runs leave, `[batch]`."""
+        if self.averaged:
+            more = (runs > 0).sum(axis=1) - int((self.runs > 0).sum())
+        else:
+            more = runs.sum(axis=1) - self.runs.sum()
+        return np.asarray(stats.t.ppf(0.5 + level / 2, self.dof + more))
+
+
+def max_positive(variance: Array) -> Array:
+    """Away from 0: rows without any scatter would be known exactly."""
+    return np.maximum(variance, 1e-18)
+
+
+def propose(
+    analysis: Analysis,
+    *,
+    goal: Goal = "exponent",
+    allowance: float,
+    at: float | None = None,
+) -> Proposal:
+    """The runs that shrink a goal's interval most per FLOP, within an allowance.
+
+    Sequential optimal design: each candidate run adds its row's information to the linearised
+    covariance of the parameters, and the run whose interval shrinks most per FLOP is taken, until
+    the allowance is spent; the same is done without dividing by FLOPs, and the better of the two
+    sets is proposed. (Greedy by ratio alone may spend everything on small runs; with the other, at
+    least a constant share of the best set's gain is reached: Khuller, Moss and Naor 1999.) The
+    degrees of freedom that new runs bring count too. `cells.cells` says which runs are candidates.
+
+    Args:
+        analysis: of the runs so far; groups without a fit take no part, and are noted.
+        goal: `exponent` (all exponents of the law), `crossing` (the compute at which the curves of
+            two groups meet) or `loss` (at `at`).
+        allowance: training FLOPs to spend.
+        at: where the loss is predicted, and the compute of the goal `loss`; by default 10 times
+            the largest measured.
+
+    Raises:
+        ValueError: an unknown goal, an allowance that isn't positive or pays for no run, no group
+            with a fit that has a spare row, or curves that don't cross.
+    """
+    if goal not in get_args(Goal):
+        raise ValueError(f"unknown goal {goal!r}; valid: {', '.join(GOALS)}")
+    if not (np.isfinite(allowance) and allowance > 0):
+        raise ValueError(f"the allowance must be a positive number of FLOPs, got {allowance!r}")
+    groups = {n: g for n, g in analysis.groups.items() if g.fit is not None and g.fit.dof > 0}
+    notes = [f"{name} takes no part: {_why(g)}" for name, g in analysis.groups.items()
+             if name not in groups]  # fmt: skip
+    if not groups:
+        raise ValueError(f"no group has a fit with a spare row: {'; '.join(notes)}")
+    far = tuple(
+        loss_at(group, name, at, analysis.level)
+        for name, group in groups.items()
+        if has_compute(analysis.law)
+    )
+    wanted = far if goal == "loss" else targets(analysis, groups, goal=goal)
+    if not wanted:
+        what = "loss at a compute" if goal == "loss" else "free exponent"
+        raise ValueError(f"law {analysis.law.name!r} has no {what} to make surer")
+    table = _candidates(analysis, groups, allowance)
+    if not len(table):
+        raise ValueError(
+            f"{allowance:.3g} FLOPs pay for no run: the smallest measured takes "
+            f"{min(float(g.runs['compute'].min()) for g in groups.values()):.3g}"
+        )
+    designs, table = _designs(analysis, groups, table)
+    chosen = min(
+        (_greedy(designs, table, wanted, allowance, analysis.level, by_cost) for by_cost in (1, 0)),
+        key=lambda picks: _criterion(designs, table, wanted, picks, analysis.level)[0],
+    )
+    after = _expected(designs, table, wanted, chosen, analysis.level)
+    then = _expected(designs, table, far, chosen, analysis.level)
+    return Proposal(
+        goal, analysis.level, allowance, _listed(table, chosen), wanted, after,
+        tuple(zip(far, then)), tuple(notes),
+    )  # fmt: skip
+
+
+def _why(group: Group) -> str:
+    return group.error or "as many free parameters as rows"
+
+
+def _candidates(analysis: Analysis, groups: Mapping[str, Group], allowance: float) -> pd.DataFrame:
+    parts = [
+        cells(group, analysis.law, allowance=allowance).assign(group=name)
+        for name, group in groups.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _designs(
+    analysis: Analysis, groups: Mapping[str, Group], table: pd.DataFrame
+) -> tuple[dict[str, _Design], pd.DataFrame]:
+    """Designs by group; in the table, `row` of a new cell becomes its row in the design."""
+    designs = {}
+    rows = table["row"].to_numpy(copy=True)
+    variables = list(analysis.law.variables)
+    for name, group in groups.items():
+        fit = group.fit
+        assert fit is not None
+        known = fitted_rows(group, analysis.law)
+        new = np.flatnonzero((table["group"] == name).to_numpy() & (rows < 0))
+        rows[new] = len(known) + np.arange(len(new))
+        values = np.concatenate(
+            [known[variables].to_numpy(dtype=np.float64),
+             table.iloc[new][variables].to_numpy(dtype=np.float64)]
+        )  # fmt: skip
+        x = np.log(values) - fit.problem.centre
+        _, gradient = analysis.law.evaluate(x[None], fit.problem.theta[None])
+        misfit, between = noise(group)
+        designs[name] = _Design(
+            gradient[0],
+            np.concatenate([known["num_seeds"].to_numpy(dtype=np.float64), np.zeros(len(new))]),
+            np.diag(fit.problem.cov) > 0, fit.dof, misfit, between, group.frontier is not None,
+        )  # fmt: skip
+    return designs, table.assign(row=rows)
+
+
+def _greedy(
+    designs: Mapping[str, _Design],
+    table: pd.DataFrame,
+    wanted: Sequence[Target],
+    allowance: float,
+    level: float,
+    by_cost: int,
+) -> list[int]:
+    cost = table["compute"].to_numpy(dtype=np.float64)
+    taken: list[int] = []
+    left = allowance
+    now = _criterion(designs, table, wanted, [], level)[0]
+    while len(taken) < MOST_RUNS:
+        times = np.bincount(np.array(taken, dtype=int), minlength=len(table))
+        affordable = np.flatnonzero((cost <= left) & (times < MOST_REPEATS))
+        if not affordable.size:
+            break
+        then = _criterion(designs, table, wanted, taken, level, affordable)
+        gain = np.log(now) - np.log(then)
+        best = int(np.argmax(gain / cost[affordable] ** by_cost))
+        if gain.max() < WORTH:
+            break
+        taken.append(int(affordable[best]))
+        left -= cost[affordable[best]]
+        now = float(then[best])
+    return taken
+
+
+def _criterion(
+    designs: Mapping[str, _Design],
+    table: pd.DataFrame,
+    wanted: Sequence[Target],
+    taken: Sequence[int],
+    level: float,
+    also: np.ndarray | None = None,
+) -> Array:
+    """Sum over targets of the squared half-width, in units of today's; `[1]` or `[also]`."""
+    widths = _half_widths(designs, table, wanted, taken, level, also)
+    today = _half_widths(designs, table, wanted, [], level, None)
+    return np.asarray((widths / today).sum(axis=0))
+
+
+def _half_widths(
+    designs: Mapping[str, _Design],
+    table: pd.DataFrame,
+    wanted: Sequence[Target],
+    taken: Sequence[int],
+    level: float,
+    also: np.ndarray | None,
+) -> Array:
+    """Squared half-widths `[targets, 1]`, or `[targets, also]` with one more run each."""
+    groups, rows = table["group"].to_numpy(), table["row"].to_numpy()
+    size = 1 if also is None else len(also)
+    total = np.zeros((len(wanted), size))
+    for name, design in designs.items():
+        runs = np.repeat(design.runs[None], size, axis=0)
+        for cell in taken:
+            if groups[cell] == name:
+                runs[:, rows[cell]] += 1
+        if also is not None:
+            mine = np.flatnonzero(groups[also] == name)
+            runs[mine, rows[also[mine]]] += 1
+        covariance, quantile = design.covariance(runs), design.quantile(runs, level)
+        for k, target in enumerate(wanted):
+            if name in target.gradients:
+                c = target.gradients[name]
+                total[k] += quantile**2 * np.einsum("p,bpq,q->b", c, covariance, c)
+    return total
+
+
+def _expected(
+    designs: Mapping[str, _Design],
+    table: pd.DataFrame,
+    wanted: Sequence[Target],
+    taken: Sequence[int],
+    level: float,
+) -> tuple[Interval, ...]:
+    today = _half_widths(designs, table, wanted, [], level, None)[:, 0]
+    then = _half_widths(designs, table, wanted, taken, level, None)[:, 0]
+    ratios = np.sqrt(then / np.maximum(today, 1e-300))
+    return tuple(target.shrunk(float(ratio)) for target, ratio in zip(wanted, ratios))
+
+
+def _listed(table: pd.DataFrame, taken: Sequence[int]) -> pd.DataFrame:
+    """The chosen cells as runs, with the seeds that come next."""
+    times: dict[int, int] = {}
+    seeds = []
+    for cell in taken:
+        seeds.append(int(table["next_seed"].iloc[cell]) + times.get(cell, 0))
+        times[cell] = times.get(cell, 0) + 1
+    return table.iloc[list(taken)].assign(seed=seeds).reset_index(drop=True)
+
+
+def _described(target: Target, then: Interval) -> dict[str, Any]:
+    return {
+        "group": target.group,
+        "quantity": target.name,
+        "value": target.value,
+        "interval": list(target.interval),
+        "expected_interval": list(then),
+    }
+
+
+def _ends(interval: Interval) -> str:
+    return f"[{format_si(interval[0], digits=4)}, {format_si(interval[1], digits=4)}]"
