@@ -11,9 +11,11 @@ import pandas as pd
 from scipy import stats
 
 from scaling.analysis.diagnosis import diagnosed
-from scaling.analysis.law import Array, FitError, Law, law_of
+from scaling.analysis.law import Array, Law, law_of
+from scaling.analysis.multistart import FEW_ROWS, Optimum, best_of
 from scaling.analysis.result import Fit, Problem
-from scaling.analysis.solver import Loss, Solution, minimise
+from scaling.analysis.rows import Rows, read_rows, refuse_hopeless, refuse_wrong_way, repeats, tied
+from scaling.analysis.solver import Loss
 
 Objective = Literal["huber", "squares"]
 
@@ -37,7 +39,7 @@ def fit(
     Args:
         law: a registered law's name, or a law.
         runs: holds the law's variables and the target, positive numbers in raw units.
-        target: the column to explain; it must fall with the variables.
+        target: the column to explain; it must fall with the variables, or rise for a law that does.
         objective: `huber`, insensitive to single bad runs, or `squares`, which needs fewer runs.
         huber_delta: where Huber's function turns linear, as a relative error of the loss.
         fixed: given parameters, in raw units.
@@ -47,107 +49,125 @@ def fit(
 
     Raises:
         FitError: a missing column, missing or non-positive numbers (the rows are named), fewer
-            distinct rows than free parameters, or a variable that doesn't vary.
+            distinct rows than free parameters, a variable that doesn't vary, or a target that
+            plainly goes the other way than the law.
         ValueError: an unknown law, objective or fixed parameter.
     """
     law = law_of(law)
-    given = _given(law, fixed or {})
-    loss = _loss(objective, huber_delta)
-    logs, values = _rows(law, runs, target)
+    given = check_given(law, fixed or {})
+    loss = row_loss(objective, huber_delta)
+    rows = read_rows(law, runs, target)
     free = np.array([name not in given for name in law.parameters])
-    _refuse_hopeless(law, logs, values, given, target)
+    refuse_hopeless(law, rows, given)
+    refuse_wrong_way(law, rows)
 
-    centre = law.centre(logs, given)
-    x = logs - centre
-    rng = np.random.default_rng(seed)
+    centre = law.centre(rows.logs, given)
+    x = rows.logs - centre
     if isinstance(starts, int):
-        theta = law.starts(x, values, max(starts, 1), rng)
+        # From an evenly spread part of a large table: a start needs no more.
+        few = np.linspace(0, len(x) - 1, min(len(x), FEW_ROWS)).round().astype(int)
+        rng = np.random.default_rng(seed)
+        theta = law.starts(x[few], rows.values[few], max(starts, 1), rng)
     else:
         theta = np.stack([_working(law, {**start, **given}, centre) for start in starts])
     if given:
         # An anchored amplitude is one working coordinate, so any value of the others will do here.
-        filled = {**dict.fromkeys(law.parameters, 1.0), **given}
-        theta[:, ~free] = _working(law, filled, centre)[~free]
-    lower, upper = law.bounds(x, values)
-    solution = minimise(
-        law.evaluate, theta, x[None], np.log(values)[None], np.ones((1, len(values))),
-        lower=lower, upper=upper, free=free, loss=loss,
+        theta[:, ~free] = _working(law, {**law.example, **given}, centre)[~free]
+    lower, upper = law.bounds(x, rows.values)
+    log_values = np.log(rows.values)
+    best = best_of(
+        law.evaluate, theta, x, log_values, lower=lower, upper=upper, free=free, loss=loss
+    )
+    predicted, gradient = law.evaluate(x[None], best.theta[None])
+    at_bound = (best.theta <= lower) | (best.theta >= upper)
+    inside = free & ~at_bound
+    dof = len(x) - int(free.sum())
+    cov, scatter = covariance(gradient[0], log_values - predicted[0], inside, dof, loss)
+    found = described(
+        law, rows, given, best,
+        Problem(best.theta, centre, free, lower, upper, loss, cov),
+        dof=dof, scatter=scatter, objective=objective_name(loss),
     )  # fmt: skip
-    best = solution.theta[int(np.argmin(solution.objective))]
-    problem = Problem(best, centre, free, lower, upper, loss, np.zeros((free.size, free.size)))
-    return _result(law, target, objective, given, logs, values, solution, problem)
+    found = diagnosed(
+        found,
+        settled=best.settled,
+        bound=[name for name, at in zip(law.parameters, free & at_bound) if at],
+        tied=tied(rows.logs),
+    )
+    again = repeats(rows)
+    return replace(found, warnings=(again, *found.warnings)) if again else found
 
 
-def _given(law: Law, fixed: Mapping[str, float]) -> dict[str, float]:
+def described(
+    law: Law,
+    rows: Rows,
+    given: Mapping[str, float],
+    best: Optimum,
+    problem: Problem,
+    *,
+    dof: int,
+    scatter: float,
+    objective: str,
+) -> Fit:
+    """The fit in raw units, without its diagnosis.
+
+    Args:
+        law, rows, given: what was fitted.
+        best: the optimum.
+        problem: the law's working side, at the optimum.
+        dof: rows less free parameters.
+        scatter: standard deviation of the log residuals.
+        objective: its name.
+    """
+    raw_gradient = law.raw_gradient(problem.theta, problem.centre)
+    cov = raw_gradient @ problem.cov @ raw_gradient.T
+    # A raw parameter is unknown when any working one that it depends on is.
+    inside = np.diag(problem.cov) > 0
+    unknown = (np.abs(raw_gradient) > 0) @ (problem.free & ~(inside & (dof > 0)))
+    cov[unknown, :] = cov[:, unknown] = np.nan
+    names = list(law.parameters)
+    raw = law.to_raw(problem.theta, problem.centre)
+    params = dict(zip(names, (float(value) for value in raw))) | dict(given)
+    error = np.sqrt(np.maximum(np.diag(cov), 0.0))
+    ends = np.exp([rows.logs.min(axis=0), rows.logs.max(axis=0)])
+    measured = {
+        name: (float(ends[0, k]), float(ends[1, k])) for k, name in enumerate(law.variables)
+    }
+    measured[rows.target] = (float(rows.values.min()), float(rows.values.max()))
+    return Fit(
+        law=law, target=rows.target, params=params,
+        stderr=dict(zip(names, (float(value) for value in error))),
+        cov=pd.DataFrame(cov, index=names, columns=names),
+        n=len(rows.values), dof=dof, fixed=dict(given),
+        objective=best.objective, objective_name=objective,
+        starts=best.starts, starts_at_optimum=best.starts_at_optimum,
+        scatter=scatter, measured=measured, problem=problem,
+    )  # fmt: skip
+
+
+def check_given(law: Law, fixed: Mapping[str, float]) -> dict[str, float]:
+    """The given parameters in the law's order; `ValueError` for one it hasn't or that can't be."""
     for name, value in fixed.items():
         if name not in law.parameters:
             raise ValueError(
                 f"law {law.name!r} has no parameter {name!r}; valid: {', '.join(law.parameters)}"
             )
-        low = 0.0 if name in law.positive or name == law.offset else -np.inf
-        if not np.isfinite(value) or value < low or (name in law.positive and value == 0):
+        free = (0.0, np.inf) if name in law.positive or name == law.offset else (-np.inf, np.inf)
+        low, high = law.ranges.get(name, free)
+        if not (np.isfinite(value) and low <= value <= high) or (
+            name in law.positive and value == 0
+        ):
             raise ValueError(f"parameter {name!r} of law {law.name!r} can't be {value!r}")
     return {name: float(fixed[name]) for name in law.parameters if name in fixed}
 
 
-def _loss(objective: str, huber_delta: float) -> Loss:
+def row_loss(objective: str, huber_delta: float) -> Loss:
+    """What is summed over rows, by its name."""
     if objective not in ("huber", "squares"):
         raise ValueError(f"unknown objective {objective!r}; valid: huber, squares")
     if not huber_delta > 0:
         raise ValueError(f"huber_delta must be above 0, got {huber_delta!r}")
     return Loss(huber_delta if objective == "huber" else np.inf)
-
-
-def _rows(law: Law, runs: pd.DataFrame, target: str) -> tuple[Array, Array]:
-    """Logs of the variables `[rows, variables]` and the target `[rows]`, in one order for all."""
-    names = [*law.variables, target]
-    for name in names:
-        if name not in runs.columns:
-            raise FitError(
-                f"the table has no column {name!r}, which law {law.name!r} needs; it has: "
-                f"{', '.join(map(str, runs.columns))}"
-            )
-    table = runs[names].apply(pd.to_numeric, errors="coerce")
-    for name in names:
-        column = table[name].to_numpy(dtype=np.float64)
-        bad = ~(np.isfinite(column) & (column > 0))
-        if bad.any():
-            rows = [str(row) for row in runs.index[bad]]
-            shown = ", ".join(rows[:8]) + (f" and {len(rows) - 8} more" if len(rows) > 8 else "")
-            raise FitError(f"{name} must be a positive number, and isn't in row {shown}")
-    values = table.to_numpy(dtype=np.float64)
-    values = values[np.lexsort(values.T)]  # the result can't depend on the order of the rows
-    return np.log(values[:, :-1]), values[:, -1]
-
-
-def _refuse_hopeless(
-    law: Law, logs: Array, values: Array, given: Mapping[str, float], target: str
-) -> None:
-    free = [name for name in law.parameters if name not in given]
-    if not free:
-        raise FitError(f"every parameter of law {law.name!r} is given: nothing to fit")
-    floor = given.get(law.offset or "")
-    if floor is not None and floor >= values.max():
-        raise FitError(f"{law.offset} is given as {floor:.4g}, which is above every {target}")
-    if len(values) > 1 and np.ptp(values) < 1e-12 * values.max():
-        raise FitError(f"every row has {target} = {values[0]:.6g}: there is nothing to explain")
-    if len(values) < len(free):
-        raise FitError(
-            f"{len(values)} rows can't determine the {len(free)} free parameters "
-            f"({', '.join(free)}) of law {law.name!r}"
-        )
-    for column, variable in enumerate(law.variables):
-        if np.ptp(logs[:, column]) < 1e-9:
-            raise FitError(
-                f"all rows have {variable} = {np.exp(logs[0, column]):.4g}: law {law.name!r} "
-                f"can't be told from a constant in {variable}"
-            )
-    distinct = len(np.unique(np.round(logs, 9), axis=0))
-    if distinct < len(free):
-        raise FitError(
-            f"{distinct} distinct values of {', '.join(law.variables)} can't determine the "
-            f"{len(free)} free parameters ({', '.join(free)}) of law {law.name!r}"
-        )
 
 
 def _working(law: Law, raw: Mapping[str, float], centre: Array) -> Array:
@@ -157,60 +177,12 @@ def _working(law: Law, raw: Mapping[str, float], centre: Array) -> Array:
     return law.to_working(np.array([raw[name] for name in law.parameters], dtype=float), centre)
 
 
-def _result(
-    law: Law,
-    target: str,
-    objective: str,
-    given: dict[str, float],
-    logs: Array,
-    values: Array,
-    solution: Solution,
-    problem: Problem,
-) -> Fit:
-    best = int(np.argmin(solution.objective))
-    minimum = float(solution.objective[best])
-    x = logs - problem.centre
-    predicted, gradient = law.evaluate(x[None], problem.theta[None])
-    residual = np.log(values) - predicted[0]
-    bound = (problem.theta <= problem.lower) | (problem.theta >= problem.upper)
-    inside = problem.free & ~bound
-    dof = len(values) - int(problem.free.sum())
-    working, scatter = _covariance(gradient[0], residual, inside, dof, problem.loss)
-    problem = replace(problem, cov=working)
-    raw_gradient = law.raw_gradient(problem.theta, problem.centre)
-    cov = raw_gradient @ working @ raw_gradient.T
-    # A raw parameter is unknown when any working one that it depends on is.
-    unknown = (np.abs(raw_gradient) > 0) @ (problem.free & ~(inside & (dof > 0)))
-    cov[unknown, :] = cov[:, unknown] = np.nan
-    names = list(law.parameters)
-    raw = law.to_raw(problem.theta, problem.centre)
-    params = dict(zip(names, (float(value) for value in raw))) | given
-    error = np.sqrt(np.maximum(np.diag(cov), 0.0))
-    stderr = dict(zip(names, (float(value) for value in error)))
-    fitted = Fit(
-        law=law, target=target, params=params, stderr=stderr,
-        cov=pd.DataFrame(cov, index=names, columns=names),
-        n=len(values), dof=dof, fixed=given, objective=minimum,
-        objective_name=f"huber {problem.loss.delta:g}" if objective == "huber" else "squares",
-        starts=len(solution.objective),
-        starts_at_optimum=float(np.mean(solution.objective <= minimum * (1 + 1e-4) + 1e-18)),
-        scatter=scatter,
-        measured={
-            name: (float(np.exp(logs[:, k].min())), float(np.exp(logs[:, k].max())))
-            for k, name in enumerate(law.variables)
-        }
-        | {target: (float(values.min()), float(values.max()))},
-        problem=problem,
-    )  # fmt: skip
-    return diagnosed(
-        fitted,
-        settled=bool(solution.converged[best]),
-        bound=[name for name, at in zip(names, problem.free & bound) if at],
-        tied=len(law.variables) > 1 and _tied(logs),
-    )
+def objective_name(loss: Loss) -> str:
+    """As a fit says it."""
+    return f"huber {loss.delta:g}" if np.isfinite(loss.delta) else "squares"
 
 
-def _covariance(
+def covariance(
     gradient: Array, residual: Array, inside: np.ndarray, dof: int, loss: Loss
 ) -> tuple[Array, float]:
     """Covariance of the working parameters (0 for those not inside), and the residual scatter.
@@ -234,10 +206,3 @@ def _covariance(
         squared = within - 2 * c * stats.norm.pdf(c) + 2 * c**2 * stats.norm.sf(c)
         cov *= max(squared / within**2, 1.0)
     return cov, scatter
-
-
-def _tied(logs: Array) -> bool:
-    """Whether two variables move together so closely that their terms can't be told apart."""
-    correlation = np.atleast_2d(np.corrcoef(logs.T))
-    above = np.triu(np.abs(correlation), 1)
-    return bool((above > 0.999).any())

@@ -22,7 +22,7 @@ class FitError(ValueError):
 
 
 class Law(ABC):
-    """A scaling law L(x; parameters) with L > 0.
+    """A scaling law L(x; parameters) with L > 0; L may be a metric that rises, too.
 
     Two sets of coordinates: **raw** parameters are what people read (`A` in L = A C^-alpha with C
     in FLOPs); **working** parameters are what the optimizer sees, where the logs of the variables
@@ -45,6 +45,14 @@ class Law(ABC):
     """Parameters above 0 by their meaning: their intervals are made on the log scale."""
     offset: ClassVar[str | None] = None
     """The parameter that is the loss at infinite x, if the law has one."""
+    increasing: ClassVar[bool] = False
+    """Whether it is a law of a metric that rises with its variables, as AUC does."""
+    limits: ClassVar[tuple[float, float]] = (0.0, np.inf)
+    """What the target lies between, ends excluded."""
+    ranges: ClassVar[Mapping[str, tuple[float, float]]] = {}
+    """What a parameter may be, ends included, where it isn't any number. An offset is at least 0."""
+    example: ClassVar[Mapping[str, float]]
+    """Parameters of a typical curve, in raw units: what tests and simulations take for the truth."""
 
     @abstractmethod
     def __call__(self, columns: Mapping[str, Any], params: Mapping[str, Any]) -> Array:

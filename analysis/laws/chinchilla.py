@@ -15,3 +15,4 @@ class Chinchilla(PowerSum):
     offset = "E"
     parameters = ("E", "A", "B", "alpha", "beta")
     terms = (Term("params", "A", "alpha"), Term("examples", "B", "beta"))
+    example = {"E": 1.8, "A": 480.0, "B": 2100.0, "alpha": 0.35, "beta": 0.37}  # noqa: RUF012

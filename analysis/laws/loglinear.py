@@ -24,8 +24,9 @@ class LogLinear(Law):
     formula = "A - B · log10(compute)"
     variables = ("compute",)
     parameters = ("A", "B")
-    anchors = {"compute": "A"}  # noqa: RUF012  (a class constant of the base)
+    anchors = {"compute": "A"}  # noqa: RUF012
     exponents = ("B",)
+    example = {"A": 1.2, "B": 0.05}  # noqa: RUF012
 
     def __call__(self, columns: Mapping[str, Any], params: Mapping[str, Any]) -> Array:
         decades = np.log10(np.asarray(columns["compute"], dtype=np.float64))

@@ -14,3 +14,4 @@ class Offset(PowerSum):
     formula = "E + A · compute^-alpha"
     offset = "E"
     terms = (Term("compute", "A", "alpha"),)
+    example = {"E": 0.45, "A": 30.0, "alpha": 0.2}  # noqa: RUF012

@@ -13,3 +13,4 @@ class Power(PowerSum):
     name = "power"
     formula = "A · compute^-alpha"
     terms = (Term("compute", "A", "alpha"),)
+    example = {"A": 40.0, "alpha": 0.15}  # noqa: RUF012

@@ -148,7 +148,7 @@ def test_says_when_a_loss_is_not_shown_to_fall(curve: pd.DataFrame) -> None:
     flat = fit("power", curve.assign(loss=0.6 * np.exp(0.01 * noise)))
     assert flat.status == "not identified"
     assert any("is not shown to fall with compute" in text for text in flat.warnings)
-    rising = fit("power", curve.assign(loss=0.1 * curve["compute"] ** 0.05 * np.exp(1e-4 * noise)))
+    rising = fit("power", curve.assign(loss=0.1 * curve["compute"] ** 0.05).head(4))
     assert any("rises" in text for text in rising.warnings)
 
 

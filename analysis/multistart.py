@@ -1,0 +1,105 @@
+"""One problem solved from many starts, and how many of them reach the optimum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scaling.analysis.law import Array
+from scaling.analysis.solver import Evaluate, Loss, Solution, minimise
+
+FEW_ROWS = 1000
+"""Up to here every start is solved on all rows; a larger table is first solved on so many."""
+SAME = 1e-4
+"""Objectives that differ by less than this share are the same optimum."""
+HOPELESS = 2.0
+"""An optimum of the part this many times above the best is not followed to the whole table."""
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """The best of several starts."""
+
+    theta: Array
+    """Working parameters, `[parameters]`."""
+    objective: float
+    starts: int
+    starts_at_optimum: float
+    """Share of the starts that ended within 1e-4 of the best objective."""
+    settled: bool
+
+
+def best_of(
+    evaluate: Evaluate,
+    theta: Array,
+    x: Array,
+    log_loss: Array,
+    *,
+    lower: Array,
+    upper: Array,
+    free: np.ndarray,
+    loss: Loss,
+) -> Optimum:
+    """Minimise from every start.
+
+    A large table is solved in two steps, so that the time doesn't grow with starts times rows:
+    every start on an evenly spread part of the rows, then one of each group of starts that agree,
+    in their objective on the part and on the whole alike, on all rows. A start counts as having
+    reached the optimum if its group's does; one that isn't followed counts as not.
+
+    Args:
+        evaluate: as `Law.evaluate`.
+        theta: starts, `[starts, parameters]`.
+        x: `[rows, variables]`.
+        log_loss: `[rows]`.
+        lower, upper, free, loss: as for `minimise`.
+    """
+
+    def solve(start: Array, rows: slice | np.ndarray) -> Solution:
+        ones = np.ones((1, len(log_loss[rows])))
+        return minimise(
+            evaluate, start, x[rows][None], log_loss[rows][None], ones,
+            lower=lower, upper=upper, free=free, loss=loss,
+        )  # fmt: skip
+
+    everything = slice(None)
+    if len(log_loss) <= FEW_ROWS:
+        return _best(solve(theta, everything), np.arange(len(theta)))
+    part = np.linspace(0, len(log_loss) - 1, FEW_ROWS).round().astype(int)
+    coarse = solve(theta, part)
+    whole = np.array(
+        [loss.value(log_loss - evaluate(x[None], one[None])[0][0]).sum() for one in coarse.theta]
+    )
+    groups = _groups(coarse.objective, whole)
+    leaders = [int(np.flatnonzero(groups == g)[0]) for g in range(groups.max() + 1)]
+    return _best(solve(coarse.theta[leaders], everything), groups)
+
+
+def _groups(part: Array, whole: Array) -> np.ndarray:
+    """Number of the group of each start, by its objectives; -1 for those not worth following."""
+    groups = np.full(len(part), -1)
+    leaders: list[int] = []
+    for start in np.argsort(part, kind="stable"):
+        if part[start] > HOPELESS * part.min() + 1e-18:
+            break
+        for group, leader in enumerate(leaders):
+            if all(abs(o[start] - o[leader]) <= SAME * o[leader] + 1e-18 for o in (part, whole)):
+                groups[start] = group
+                break
+        else:
+            groups[start] = len(leaders)
+            leaders.append(int(start))
+    return groups
+
+
+def _best(solution: Solution, groups: np.ndarray) -> Optimum:
+    """`groups`: which of the solutions each start came to, -1 for none."""
+    best = int(np.argmin(solution.objective))
+    minimum = float(solution.objective[best])
+    there = solution.objective <= minimum * (1 + SAME) + 1e-18
+    reached = (groups >= 0) & there[groups]
+    return Optimum(
+        solution.theta[best], minimum, len(groups), float(reached.mean()),
+        bool(solution.converged[best]),
+    )  # fmt: skip
