@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from scaling.analysis.result import Fit, Status, number, percentiles
+from scaling.analysis.ridges import DIFFER, RIDGE, disagreements, doubtful, ridges
 
 
 def diagnosed(
@@ -39,8 +40,7 @@ def diagnosed(
     if tied:
         status = "not identified"
         lasting.append(
-            f"{' and '.join(fit.law.variables)} move together in these rows: their terms can't be "
-            "told apart"
+            f"{' and '.join(fit.law.variables)} {_TIED} in these rows: their terms can't be told apart"
         )
     floor = fit.fixed.get(fit.law.offset or "")
     if floor is not None and floor >= fit.measured[fit.target][0]:
@@ -63,14 +63,24 @@ def with_interval_warnings(fit: Fit, level: float) -> Fit:
 
     Call it again on a fit with draws: what the delta intervals said before is replaced.
     """
-    kept = [text for text in fit.warnings if not text.startswith(_INTERVAL)]
+    kept = [
+        text
+        for text in fit.warnings
+        if not (text.startswith(_INTERVAL) or RIDGE in text or DIFFER in text)
+    ]
     status = fit.status
-    if status == "not identified" and len(kept) < len(fit.warnings):
+    if status == "not identified" and not any(_TIED in text for text in kept):
         status = "ok"  # it was the former intervals that said so
-    found = [] if fit.dof == 0 else _interval_warnings(fit, level)
+    found = [] if fit.dof <= 0 else _interval_warnings(fit, level)
+    notes: list[str] = []
+    if fit.dof > 0 and fit.problem.data is not None and doubtful(fit, level):
+        found += ridges(fit, level)
+        notes += disagreements(fit, level, "delta", "profile")
+        if fit.draws is not None:
+            notes += disagreements(fit, level, "bootstrap", "profile")
     if found and status == "ok":
         status = "not identified"
-    return replace(fit, status=status, warnings=(*kept, *found))
+    return replace(fit, status=status, warnings=(*kept, *found, *notes))
 
 
 def falls(fit: Fit, level: float) -> bool:
@@ -91,14 +101,18 @@ def falls(fit: Fit, level: float) -> bool:
 
 
 _INTERVAL = "interval of "
+_TIED = "move together"
 
 
 def _interval_warnings(fit: Fit, level: float) -> list[str]:
     law, out = fit.law, []
     shown_to_fall = falls(fit, level) if len(law.variables) == 1 else False
     lowest, highest = fit.measured[fit.target]
-    for name, (low, high) in fit.interval(level).items():
-        if name in fit.fixed or not (np.isfinite(low) and np.isfinite(high)):
+    method = fit.interval_method
+    if method == "profile" and not doubtful(fit, level):
+        method = "delta"  # the same within a few percent, and free
+    for name, (low, high) in fit.interval(level, method).items():
+        if name in fit.fixed or np.isnan(low) or np.isnan(high):
             continue
         shown = f"{_INTERVAL}{name} [{number(low)}, {number(high)}]"
         if name in law.exponents and low <= 0 <= high:
@@ -118,4 +132,8 @@ def _interval_warnings(fit: Fit, level: float) -> list[str]:
                 f"{shown} is wider than the range of {fit.target} in the data "
                 f"({number(highest - lowest)}): {name} is not identified"
             )
+        elif name != law.offset and np.isinf(high) and method == "profile":
+            out.append(f"{shown} is open: the data set no upper limit, {name} is not identified")
+        elif name in law.positive and low == 0 and method == "profile":
+            out.append(f"{shown} is open: the data set no lower limit, {name} is not identified")
     return out

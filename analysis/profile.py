@@ -18,6 +18,8 @@ from scaling.analysis.law import Array, Law
 from scaling.analysis.quantities import Quantity, gradient
 from scaling.analysis.solver import Loss, minimise
 
+Interval = tuple[float, float]
+
 STIFFNESS = 30.0
 """How much stiffer than the data the spring is that pulls g towards its target. It needn't be
 hard: wherever it comes to rest is a point of the profile."""
@@ -33,7 +35,7 @@ FARTHEST = 300.0
 
 @dataclass(frozen=True)
 class Data:
-    """Data of a batch of problems."""
+    """The rows of a batch of problems."""
 
     x: Array
     """Centred logs of the variables, `[batch or 1, rows, variables]`."""
@@ -92,6 +94,11 @@ class Ends:
     """Whether the objective doesn't rise enough on that side, however far g is moved."""
     theta: Array
     """Working parameters there, `[batch, quantities, 2, parameters]`."""
+
+    def closed(self, quantity: Quantity, k: int) -> Interval:
+        """Interval of the k-th quantity of the first problem; an open end is the quantity's limit."""
+        low, high = np.where(self.open[0, k], quantity.bounds, self.value[0, k])
+        return (float(low), float(high))
 
 
 def profile(optima: Optima, rows: Data, quantities: Sequence[Quantity], rise: Array) -> Ends:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from scaling.analysis.intervals import Method, intervals, profile_ends
+from scaling.analysis.intervals import percentiles as percentiles
 from scaling.analysis.law import Array, Law
+from scaling.analysis.profile import Data, Ends
+from scaling.analysis.profile import Interval as Interval
+from scaling.analysis.quantities import Quantity, parameter, prediction
 from scaling.analysis.solver import Loss
 from scaling.units import format_si, plain
 
+if TYPE_CHECKING:
+    from scaling.analysis.noise import Noise
+
 Status = Literal["ok", "exact", "at bound", "not identified", "not converged", "failed"]
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,8 @@ class Problem:
     loss: Loss
     cov: Array
     """Of the working parameters; 0 for those that are given or at a bound."""
+    data: Data | None = None
+    """The rows, which profile intervals need."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -49,7 +58,7 @@ class Fit:
     n: int
     """Rows fitted."""
     dof: int
-    """Rows less free parameters."""
+    """Rows (configurations, where they have several) less free parameters."""
     fixed: dict[str, float]
     objective: float
     """Summed over rows, at the optimum."""
@@ -58,7 +67,7 @@ class Fit:
     starts_at_optimum: float
     """Share of the starts that ended within 1e-4 of the best objective."""
     scatter: float
-    """Residual standard deviation of ln(target), for `dof`; NaN without spare rows."""
+    """Residual standard deviation of ln(target) over rows; NaN without spare rows."""
     measured: dict[str, Interval]
     """Range of each variable, and of the target, in the rows."""
     problem: Problem
@@ -66,6 +75,12 @@ class Fit:
     warnings: tuple[str, ...] = ()
     draws: Mapping[str, Array] | None = None
     """Raw parameters of resampled fits, if any: then intervals are their percentiles."""
+    noise: Noise | None = None
+    """Of seeds and about the law, where configurations have several rows."""
+    inflation: float = 1.0
+    """What errors from rows as independent news are multiplied by, squared: see `with_rows`."""
+    _known: dict[float, Ends] = field(default_factory=dict, compare=False)
+    """Profile ends of the parameters, by level: found once, kept by copies with draws."""
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={number(value)}" for name, value in self.params.items())
@@ -77,50 +92,78 @@ class Fit:
         return self.status == "ok"
 
     @property
-    def interval_method(self) -> str:
-        """`bootstrap` with draws, else `delta` (Student's t on the linearised fit)."""
-        return "delta" if self.draws is None else "bootstrap"
+    def interval_method(self) -> Method:
+        """`bootstrap` with draws, else `profile`, or `delta` for a fit that doesn't hold its rows."""
+        if self.draws is not None:
+            return "bootstrap"
+        return "delta" if self.problem.data is None else "profile"
 
-    def interval(self, level: float = 0.95) -> dict[str, Interval]:
+    def interval(self, level: float = 0.95, method: Method | None = None) -> dict[str, Interval]:
         """Interval of each parameter; of width 0 for given ones, NaN where there is none.
 
-        Parameters that are positive by their meaning get their delta interval on the log scale.
+        Args:
+            level: share of experiments whose intervals hold the truth.
+            method: `profile`, `delta` (Student's t on the linearised fit; on the log scale for
+                parameters that are positive by their meaning) or `bootstrap`; by default
+                `interval_method`.
         """
-        if self.draws is not None:
-            return {name: percentiles(self.draws[name], level) for name in self.params}
-        quantile = self.quantile(level)
-        out = {}
-        for name, value in self.params.items():
-            error = self.stderr[name]
-            if name in self.fixed:
-                out[name] = (value, value)
-            elif name in self.law.positive:
-                factor = float(np.exp(np.minimum(quantile * error / value, 700.0)))
-                out[name] = (value / factor, value * factor)
-            else:
-                out[name] = (float(value - quantile * error), float(value + quantile * error))
-        if self.law.offset in out:  # a loss below 0 is no loss
-            low, high = out[self.law.offset]
-            out[self.law.offset] = (max(low, 0.0) if np.isfinite(low) else low, high)
-        return out
+        method = method or self.interval_method
+        free = [name for name in self.params if name not in self.fixed]
+        asked = [parameter(self.law, name) for name in free]
+        if method == "profile" and self.dof > 0:
+            ends = self.profile(level)
+            found = [ends.closed(quantity, k) for k, quantity in enumerate(asked)]
+        else:
+            found = intervals(self, asked, level, method)
+        known = dict(zip(free, found))
+        return {name: known.get(name, (value, value)) for name, value in self.params.items()}
+
+    def profile(self, level: float = 0.95) -> Ends:
+        """Profile ends of the free parameters, in the law's order, and the parameters there."""
+        if level not in self._known:
+            free = [name for name in self.law.parameters if name not in self.fixed]
+            asked = [parameter(self.law, name) for name in free]
+            self._known[level] = profile_ends(self, asked, level)
+        return self._known[level]
+
+    def interval_of(
+        self, quantity: Quantity, level: float = 0.95, method: Method | None = None
+    ) -> Interval:
+        """Interval of a number that follows from the parameters, see `quantities`."""
+        (found,) = intervals(self, [quantity], level, method or self.interval_method)
+        return found
 
     def predict(self, frame: pd.DataFrame | Mapping[str, Any]) -> Array:
         """The law's loss at the given columns (raw units)."""
         return self.law(_columns(self.law, frame), self.params)
 
     def band(
-        self, frame: pd.DataFrame | Mapping[str, Any], level: float = 0.95
+        self,
+        frame: pd.DataFrame | Mapping[str, Any],
+        level: float = 0.95,
+        method: Method | None = None,
     ) -> tuple[Array, Array]:
-        """Lower and upper end of the law's interval at each row (of the mean curve, not of a run)."""
+        """Lower and upper end of the law's interval at each row (of the mean curve, not of a run).
+
+        By default percentiles of the draws, or else the linearised error of ln L: of the loss at
+        ten times the largest compute it covers as the profile does (docs/coverage.md), and costs
+        nothing. `method` as for `interval`.
+        """
+        method = method or ("delta" if self.draws is None else "bootstrap")
         columns = {name: np.atleast_1d(a) for name, a in _columns(self.law, frame).items()}
-        if self.draws is not None:
-            params = {name: self.draws[name][:, None] for name in self.params}
+        if method == "bootstrap" and self.draws is not None:
+            params = {name: np.asarray(self.draws[name])[:, None] for name in self.params}
             tail = 50.0 * (1.0 - level)
             low, high = np.nanpercentile(self.law(columns, params), [tail, 100.0 - tail], axis=0)
             return np.asarray(low), np.asarray(high)
-        value = self.predict(columns)
-        factor = np.exp(self.quantile(level) * self.log_error(columns))
-        return value / factor, np.asarray(value * factor)
+        if method == "delta":
+            value = self.predict(columns)
+            factor = np.exp(self.quantile(level) * self.log_error(columns))
+            return value / factor, np.asarray(value * factor)
+        rows = np.stack(np.broadcast_arrays(*columns.values()), axis=-1)
+        asked = [prediction(self.law, dict(zip(columns, row))) for row in rows]
+        low, high = np.array(intervals(self, asked, level, method)).T
+        return low, high
 
     def extrapolated(self, frame: pd.DataFrame | Mapping[str, Any]) -> np.ndarray:
         """Per row, whether any variable lies outside the measured range (by more than 1 %)."""
@@ -185,18 +228,6 @@ class Fit:
         rows = np.broadcast_arrays(*(np.atleast_1d(columns[v]) for v in self.law.variables))
         x = np.log(np.stack(rows, axis=-1)) - self.problem.centre
         return np.asarray(self.law.evaluate(x[None], self.problem.theta[None])[1][0])
-
-
-def percentiles(draws: Array, level: float) -> Interval:
-    """The central interval of the draws; draws that are infinite keep their place in the order."""
-    tail = 50.0 * (1.0 - level)
-    ordered = np.sort(draws[~np.isnan(draws)])
-    if ordered.size == 0:
-        return (np.nan, np.nan)
-    # `method` avoids interpolating between a number and infinity, which gives NaN.
-    low = np.percentile(ordered, tail, method="lower")
-    high = np.percentile(ordered, 100.0 - tail, method="higher")
-    return float(low), float(high)
 
 
 def number(value: float) -> str:
