@@ -1,0 +1,108 @@
+"""The figure of an isoFLOP analysis: a valley per budget, its minimum, and which have none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from scaling.analysis.figure import Figure, Layer, Panel, Skipped, label_of, title_of
+from scaling.analysis.isoflop_result import Isoflop, IsoflopGroup
+from scaling.analysis.valley import window
+from scaling.units import format_si
+
+NAME = "isoflop"
+SIZES = {"params": "dense parameters", "flops_per_request": "forward FLOPs per request"}
+BEST = {
+    "params": "parameters grow",
+    "flops_per_request": "FLOPs per request grow",
+    "examples": "examples",
+}
+TOLD = 8
+"""So many refusals are told below the figure; the others are counted."""
+
+
+def isoflop_valleys(analysis: Isoflop) -> Figure | Skipped:
+    """A panel per group, a line per budget through the sizes that were fitted, minima marked."""
+    groups = {name: group for name, group in analysis.groups.items() if group.budgets}
+    labels = _labels([budget.compute for budget in group.budgets] for group in groups.values())
+    if not groups:
+        return Skipped(NAME, "no group has a budget")
+    panels = tuple(Panel(name, _layers(group, analysis, labels)) for name, group in groups.items())
+    keys = tuple(dict.fromkeys(labels[compute] for compute in sorted(labels)))
+    return Figure(
+        name=NAME,
+        title=f"{title_of(analysis.target)} against {SIZES[analysis.size]}, a line per training budget",
+        x_label=SIZES[analysis.size],
+        y_label=label_of(analysis.target),
+        panels=panels,
+        keys=keys,
+        labels=keys,
+        ordered=len(keys) > 1,
+        frontier=f"minimum ({analysis.method})",
+        notes=_notes(groups, analysis, labels),
+    )
+
+
+def _layers(group: IsoflopGroup, analysis: Isoflop, labels: dict[float, str]) -> tuple[Layer, ...]:
+    layers = [
+        Layer(
+            "configurations", labels[budget.compute],
+            budget.table[analysis.size].to_numpy(float), budget.table[analysis.target].to_numpy(float),
+        )
+        for budget in group.budgets
+    ]  # fmt: skip
+    if group.reported is None or group.fit is None:
+        return tuple(layers)
+    found, samples = group.reported, group.fit.samples
+    near = window(found.grid, samples.selection[:1])[0] > 0
+    known = {minimum.compute: minimum for minimum in group.minima}
+    for k, compute in enumerate(group.fit.compute):
+        minimum = known.get(float(compute))
+        if minimum is None:
+            continue
+        rows = found.grid.places[k]
+        x = found.grid.x[rows][near[rows]]
+        x = np.linspace(x[0], x[-1], 60)
+        y = found.valued.value(k, np.broadcast_to(x, (len(samples.selection), 60)))[0]
+        key = labels[minimum.compute]
+        layers.append(Layer("line", key, np.exp(x), y))
+        layers.append(Layer("frontier", key, np.array([minimum.size]), np.array([minimum.loss])))
+    return tuple(layers)
+
+
+def _labels(budgets: Iterable[list[float]]) -> dict[float, str]:
+    """Compute to label: as few digits as tell every group's own budgets apart."""
+    groups = list(budgets)
+    for digits in (1, 2, 3, 4, 6):
+        labels = {c: format_si(c, "FLOP", digits) for group in groups for c in group}
+        if all(len({labels[c] for c in group}) == len(group) for group in groups):
+            break
+    return labels
+
+
+def _notes(
+    groups: dict[str, IsoflopGroup], analysis: Isoflop, labels: dict[float, str]
+) -> tuple[str, ...]:
+    notes = [
+        f"Lines: curves of the sizes near the lowest {analysis.target}, where it has sizes on both sides"
+    ]
+    for name, group in groups.items():
+        told = []
+        for axis in dict.fromkeys((analysis.size, "examples")):
+            found = group.exponents[axis]
+            if found.value is None:
+                continue
+            low, high = found.interval
+            known = "" if np.isnan(low) else f" [{low:.3g}, {high:.3g}]"
+            told.append(f"{BEST[axis]} as C^{found.value:.3g}{known}")
+        if told:
+            notes.append(f"{name}: best {', '.join(told)} ({analysis.level:.0%} intervals)")
+    refused = [
+        f"{name}, {labels[one.compute]}: no minimum, {one.reason}"
+        for name, group in groups.items()
+        for one in group.refused
+    ]
+    if len(refused) > TOLD:
+        refused = [*refused[:TOLD], f"and {len(refused) - TOLD} more budgets without a minimum"]
+    return (*notes, *refused)
