@@ -39,6 +39,12 @@ class Design:
         return {name: smallest * grown for name, smallest in SMALLEST.items()}
 
 
+def spread(rows: int, decades: float, seed: int = 0) -> dict[str, Array]:
+    """Columns of so many runs, log-uniform at random over `decades` decades, not tied."""
+    steps = 10.0 ** np.random.default_rng(seed).uniform(0.0, decades, size=(len(SMALLEST), rows))
+    return {name: smallest * step for (name, smallest), step in zip(SMALLEST.items(), steps)}
+
+
 def losses(
     law: Law,
     columns: Mapping[str, Array],
