@@ -109,7 +109,8 @@ def _balanced(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
         return table
     measured = (runs["examples"] / runs["params"]).to_numpy(dtype=np.float64)
     ratio = (table["examples"] / table["params"]).to_numpy(dtype=np.float64)
-    return table[(ratio >= measured.min() / 1.1) & (ratio <= measured.max() * 1.1)]
+    within = (ratio >= measured.min() / 1.1) & (ratio <= measured.max() * 1.1)
+    return table.iloc[np.flatnonzero(within)]
 
 
 def _on_frontier(table: pd.DataFrame, group: Group, measured: pd.Series) -> pd.DataFrame:

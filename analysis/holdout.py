@@ -13,7 +13,7 @@ from scipy import stats
 from scaling.analysis.delta import huber_factors
 from scaling.analysis.fitting import Objective, fit
 from scaling.analysis.law import Array, FitError, Law, law_of
-from scaling.analysis.levels import Ladder, ladder
+from scaling.analysis.levels import Ladder, LeftOut, ladder
 from scaling.analysis.result import Fit, Interval
 from scaling.analysis.solver import minimise
 from scaling.units import format_si, plain
@@ -66,6 +66,8 @@ class HoldOut:
     steps: tuple[Step, ...]
     skipped: tuple[tuple[float, str], ...]
     """Computes at which no fit could be made, and why."""
+    excluded: LeftOut
+    """Rows that can't be used, and why."""
 
     @property
     def error(self) -> float:
@@ -150,6 +152,7 @@ class HoldOut:
                     for step in self.steps
                 ],
                 "skipped": [{"compute": c, "reason": why} for c, why in self.skipped],
+                "excluded": [{"row": row, "reason": why} for row, why in self.excluded],
             }
         )
         return out
@@ -207,7 +210,7 @@ def holdout(
             f"law {law.name!r} leaves nothing to hold out of {rungs.size} levels of compute"
             + (f" ({listed})" if listed else "")
         )
-    return HoldOut(law, target, level, rungs.rows, tuple(steps), tuple(skipped))
+    return HoldOut(law, target, level, rungs.rows, tuple(steps), tuple(skipped), rungs.excluded)
 
 
 def _steps(
@@ -240,7 +243,9 @@ def _steps(
 
 
 def _errors(found: Fit, rows: pd.DataFrame, target: str) -> Array:
-    return np.asarray(np.log(rows[target].to_numpy(dtype=float) / found.predict(rows)))
+    # A law that falls below 0 is as wrong as one can be, not a missing number.
+    predicted = np.maximum(found.predict(rows), 1e-300)
+    return np.asarray(np.log(rows[target].to_numpy(dtype=np.float64) / predicted))
 
 
 def _tested(
@@ -254,7 +259,10 @@ def _tested(
     mean = float(errors.mean())
     dof = found.dof + len(held) - 1
     half = float(stats.t.ppf(0.5 + level / 2, dof)) * float(
-        np.hypot(found.scatter / np.sqrt(len(held)), found.log_error(held).mean())
+        np.hypot(
+            found.scatter / np.sqrt(len(held)),
+            found.log_error({name: held[name].to_numpy() for name in law.variables}).mean(),
+        )
     )
     # An exact fit of noise-free rows still needs a scale to try errors at.
     half = max(half, 1e-9)

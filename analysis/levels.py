@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from scaling.analysis.configurations import configurations, usable
+from scaling.analysis.configurations import Usable, configurations, usable
 from scaling.analysis.frontier import frontier, shared_budgets
 from scaling.analysis.law import Array, FitError, Law
 
@@ -16,6 +16,10 @@ ALIKE = 1.1
 """Computes within this factor are one level, where no budgets say so."""
 MOST = 12
 """Levels of runs at many computes: neighbours are put together."""
+
+
+LeftOut = tuple[tuple[str, str], ...]
+"""Rows that can't be used, by label, and why."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Ladder:
     """The rows of level `k`."""
     rows: str
     """What the rows are, in words."""
+    excluded: LeftOut
 
     @property
     def size(self) -> int:
@@ -50,12 +55,17 @@ def ladder(runs: pd.DataFrame, law: Law, *, target: str, all_runs: bool = False)
     return _of_runs(_used(runs, [*law.variables, target, order]), order, target)
 
 
-def _used(runs: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+def left_out(excluded: pd.DataFrame) -> LeftOut:
+    """From a table of rows that can't be used, with the column `excluded` (why)."""
+    return tuple((str(row), str(why)) for row, why in excluded["excluded"].items())
+
+
+def _used(runs: pd.DataFrame, columns: list[str]) -> Usable:
     use = usable(runs, columns)
     if use.runs.empty:
         reasons = ", ".join(sorted(set(use.excluded["excluded"].map(str)))[:3])
         raise FitError(f"no usable run among {len(runs)}: {reasons or 'the table is empty'}")
-    return use.runs
+    return use
 
 
 def with_order(runs: pd.DataFrame) -> tuple[pd.DataFrame, str]:
@@ -83,6 +93,7 @@ class Windows:
     order: str
     shared: bool
     target: str
+    excluded: LeftOut
 
     @property
     def size(self) -> int:
@@ -118,14 +129,14 @@ def frontier_windows(runs: pd.DataFrame, target: str) -> Windows:
     """
     runs, order = with_order(runs)
     use = _used(runs, [order, target])
-    table = configurations(use.assign(compute=use[order]), target)
+    table = configurations(use.runs.assign(compute=use.runs[order]), target)
     shared = shared_budgets(table)
     points = frontier(table, target=target, budgets=shared).points
-    return Windows(use, points, order, shared, target)
+    return Windows(use.runs, points, order, shared, target, left_out(use.excluded))
 
 
-def _of_frontier(runs: pd.DataFrame, target: str) -> Ladder:
-    table = configurations(runs, target)
+def _of_frontier(use: Usable, target: str) -> Ladder:
+    table = configurations(use.runs, target)
     shared = shared_budgets(table)
     points = frontier(table, target=target, budgets=shared).points
 
@@ -136,12 +147,13 @@ def _of_frontier(runs: pd.DataFrame, target: str) -> Ladder:
         return frontier(known, target=target, budgets=False).points
 
     return Ladder(
-        tuple(points["compute"]), window, lambda k: points.iloc[k : k + 1], "the frontier"
-    )
+        tuple(points["compute"]), window, lambda k: points.iloc[k : k + 1], "the frontier",
+        left_out(use.excluded),
+    )  # fmt: skip
 
 
-def _of_runs(runs: pd.DataFrame, order: str, target: str) -> Ladder:
-    runs = runs.sort_values([order, target], kind="stable")
+def _of_runs(use: Usable, order: str, target: str) -> Ladder:
+    runs = use.runs.sort_values([order, target], kind="stable")
     number = levels(runs, order)
     compute = runs[order].to_numpy(dtype=np.float64)
     return Ladder(
@@ -149,6 +161,7 @@ def _of_runs(runs: pd.DataFrame, order: str, target: str) -> Ladder:
         lambda k: runs[number < k],
         lambda k: runs[number == k],
         "all runs",
+        left_out(use.excluded),
     )
 
 

@@ -103,7 +103,7 @@ class _Design:
     def covariance(self, runs: Array) -> Array:
         """Of the parameters, for so many runs of each row: `[batch, rows]` -> `[batch, p, p]`."""
         variance = self.misfit + self.between / np.maximum(runs, 1.0)
-        weight = np.where(runs > 0, 1.0 / max_positive(variance), 0.0)
+        weight = np.where(runs > 0, 1.0 / np.maximum(variance, 1e-18), 0.0)
         inside = np.broadcast_to(self.inside, (len(runs), self.inside.size))
         return inverse_information(self.gradient[None], weight, inside)
 
@@ -114,11 +114,6 @@ class _Design:
         else:
             more = runs.sum(axis=1) - self.runs.sum()
         return np.asarray(stats.t.ppf(0.5 + level / 2, self.dof + more))
-
-
-def max_positive(variance: Array) -> Array:
-    """Away from 0: rows without any scatter would be known exactly."""
-    return np.maximum(variance, 1e-18)
 
 
 def propose(
@@ -330,4 +325,9 @@ def _described(target: Target, then: Interval) -> dict[str, Any]:
 
 
 def _ends(interval: Interval) -> str:
-    return f"[{format_si(interval[0], digits=4)}, {format_si(interval[1], digits=4)}]"
+    """As printed; an end beyond any number of FLOPs is open."""
+    low, high = (
+        np.copysign(np.inf, end) if abs(end) > 1e50 else 0.0 if abs(end) < 1e-30 else end
+        for end in interval
+    )
+    return f"[{format_si(low, digits=4)}, {format_si(high, digits=4)}]"

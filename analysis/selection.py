@@ -13,10 +13,10 @@ from scaling.analysis.fitting import Objective, fit
 from scaling.analysis.holdout import holdout
 from scaling.analysis.information import aicc, akaike_weights
 from scaling.analysis.law import LAWS, FitError, Law, law_of
-from scaling.analysis.levels import Windows, frontier_windows
+from scaling.analysis.levels import LeftOut, Windows, frontier_windows
 from scaling.units import MISSING, plain
 
-FEWEST = 1 / 3
+FEWEST = 0.5
 """Share of the windows of the law with most that a law must have: all are compared at the windows
 they have in common, and one that needs many rows would leave the others a single one."""
 
@@ -53,6 +53,8 @@ class Selection:
     windows: int
     """Windows that all judged laws were fitted to."""
     candidates: tuple[Candidate, ...]
+    excluded: LeftOut
+    """Rows that can't be used, and why."""
 
     @property
     def selected(self) -> str | None:
@@ -87,7 +89,7 @@ class Selection:
         favoured = [c for c in self.candidates if c.rows == best.rows and c.weight is not None]
         text = (
             f"law {best.law} extrapolates best: root mean square error {best.error:.2%} over "
-            f"{best.holdouts} predictions from {self.windows} windows"
+            f"{best.holdouts} predictions ({self.windows} window{'s' if self.windows > 1 else ''})"
         )
         by_aicc = max(favoured, key=lambda c: c.weight or 0.0, default=best)
         if by_aicc.law != best.law:
@@ -102,6 +104,7 @@ class Selection:
                 "windows": self.windows,
                 "selected": self.selected,
                 "laws": [vars(one) for one in self.candidates],
+                "excluded": [{"row": row, "reason": why} for row, why in self.excluded],
             }
         )
         return out
@@ -119,10 +122,10 @@ def select(
 ) -> Selection:
     """Rank laws by how well they predict the frontier beyond what they were fitted to.
 
-    For each level of compute, every law is fitted to the runs up to it (laws in compute to their
-    frontier, others to all runs) and predicts all later frontier points. The errors are compared
-    at the predictions that all laws could make, so that a law isn't favoured for being fitted to
-    long windows only. AICc is of least-squares fits to all rows, and is compared among laws fitted
+    For each frontier point of the upper half, every law is fitted to the runs below it (laws in
+    compute to their frontier, others to all runs) and predicts it and all later ones. The errors
+    are compared at the predictions that all laws could make, so that a law isn't favoured for being
+    fitted to long windows only. AICc is of least-squares fits to all rows, and is compared among laws fitted
     to the same rows.
 
     Args:
@@ -149,7 +152,7 @@ def select(
         common &= set(mine) if len(mine) >= FEWEST * most else common
     found = [_scored(one, errors.get(one.law, {}), sorted(common)) for one, _ in judged]
     ranked = sorted(_weighted(found), key=lambda c: (c.error is None, c.error or 0.0, c.law))
-    return Selection(target, len(common), tuple(ranked))
+    return Selection(target, len(common), tuple(ranked), windows.excluded)
 
 
 def _judged(
@@ -175,7 +178,7 @@ def _judged(
 def _extrapolated(law: Law, windows: Windows, options: dict[str, Any]) -> Errors:
     """Windows without a fit, or with one that leaves no spare row, are not there."""
     out: Errors = {}
-    for k in range(1, windows.size):
+    for k in range((windows.size + 1) // 2, windows.size):
         try:
             found = fit(law, windows.rows(law, k), **options)
         except ValueError:
@@ -183,7 +186,7 @@ def _extrapolated(law: Law, windows: Windows, options: dict[str, Any]) -> Errors
         later = windows.points.iloc[k:]
         if found.dof > 0:
             measured = later[options["target"]].to_numpy(dtype=np.float64)
-            out[k] = np.log(measured / found.predict(later))
+            out[k] = np.log(measured / np.maximum(found.predict(later), 1e-300))
     return out
 
 
@@ -191,7 +194,7 @@ def _scored(one: Candidate, errors: Errors, common: list[int]) -> Candidate:
     if one.reason:
         return one
     if not set(common) <= set(errors):
-        why = f"can be fitted in {len(errors)} windows only: it needs more runs than the other laws"
+        why = f"can be fitted in fewer windows than the other laws: it needs more runs"
         return replace(one, reason=why)
     values = np.concatenate([errors[k] for k in common])
     return replace(one, error=float(np.sqrt(np.mean(values**2))), holdouts=len(values))

@@ -15,7 +15,7 @@ from scaling.analysis.extrapolation import columns_at, has_compute
 from scaling.analysis.findings import Analysis, Group
 from scaling.analysis.fitting import Objective
 from scaling.analysis.law import Law, law_of
-from scaling.analysis.levels import with_order
+from scaling.analysis.levels import LeftOut, left_out, with_order
 from scaling.analysis.references import split_roles
 from scaling.analysis.result import Interval, number
 from scaling.analysis.summary import analyse
@@ -55,6 +55,8 @@ class Sensitivity:
     baseline: str | None
     """What multipliers compare with, for several groups of a law in compute."""
     rows: tuple[Row, ...]
+    excluded: LeftOut
+    """Rows that can't be used, and why."""
 
     def table(self) -> tuple[list[str], list[list[str]]]:
         """Head and rows as printed."""
@@ -107,6 +109,7 @@ class Sensitivity:
                     }
                     for row in self.rows
                 ],
+                "excluded": [{"row": row, "reason": why} for row, why in self.excluded],
             }
         )
         return out
@@ -164,7 +167,7 @@ def sensitivity(
             rows.append(_empty(setting, str(error)))
             continue
         rows += _rows(setting, found, asked["baseline"], reach, level)
-    return Sensitivity(law, target, level, asked["baseline"], tuple(rows))
+    return Sensitivity(law, target, level, asked["baseline"], tuple(rows), left_out(first.excluded))
 
 
 def _rows(

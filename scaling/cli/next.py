@@ -12,6 +12,7 @@ from scaling.cli.source import Source, fitting
 if TYPE_CHECKING:
     import pandas as pd
 
+    from scaling.analysis.goals import Goal
     from scaling.analysis.planning import Proposal
     from scaling.sweeps.base import Sweep
 
@@ -45,7 +46,7 @@ def next_command(
     source: Source,
     options: dict[str, Any],
     max_compute: float,
-    goal: str,
+    goal: Goal,
     at: float | None,
     output: Path,
 ) -> None:
@@ -100,7 +101,8 @@ def _summary(proposal: Proposal) -> tuple[list[str], list[list[str]]]:
     keys = ["group", *shape, "compute"]
     rows = []
     for values, same in table.groupby(keys, dropna=False, sort=True):
-        cells = [str(values[0]), *(format_si(float(v), digits=4) for v in values[1:])]
+        group, *numbers = values if isinstance(values, tuple) else (values,)
+        cells = [str(group), *(format_si(float(str(v)), digits=4) for v in numbers)]
         seeds = ", ".join(str(seed) for seed in sorted(same["seed"]))
         kind = "more seeds" if same["seeds"].iloc[0] else "new"
         rows.append([*cells, seeds, kind])
@@ -120,7 +122,7 @@ def _spec(source: Source, runs: pd.DataFrame, proposal: Proposal) -> Sweep:
     kept = [trial for trial in known.trials if trial.digest() in finished]
     templates: dict[str, TrialConfig] = {}
     proposed = []
-    for _, row in proposal.trials.iterrows():
+    for row in proposal.trials.to_dict(orient="records"):
         run_id = str(runs.loc[row["template"], "run_id"])
         if run_id not in templates:
             described = read_trial(run_id, tracking_uri=source.tracking_uri)
