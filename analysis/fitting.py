@@ -12,7 +12,7 @@ from scipy import stats
 
 from scaling.analysis.diagnosis import diagnosed
 from scaling.analysis.law import Array, Law, law_of
-from scaling.analysis.multistart import FEW_ROWS, Optimum, best_of
+from scaling.analysis.multistart import Optimum, best_of, spread
 from scaling.analysis.result import Fit, Problem
 from scaling.analysis.rows import Rows, read_rows, refuse_hopeless, refuse_wrong_way, repeats, tied
 from scaling.analysis.solver import Loss
@@ -65,7 +65,7 @@ def fit(
     x = rows.logs - centre
     if isinstance(starts, int):
         # From an evenly spread part of a large table: a start needs no more.
-        few = np.linspace(0, len(x) - 1, min(len(x), FEW_ROWS)).round().astype(int)
+        few = spread(len(x))
         rng = np.random.default_rng(seed)
         theta = law.starts(x[few], rows.values[few], max(starts, 1), rng)
     else:

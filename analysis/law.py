@@ -67,7 +67,8 @@ class Law(ABC):
             theta: working parameters, `[batch, parameters]`.
 
         Returns:
-            log L `[batch, rows]` and d log L / d theta `[batch, rows, parameters]`.
+            log L `[batch, rows]` and d log L / d theta `[batch, rows, parameters]`, best as a view
+            of an array `[batch, parameters, rows]`: the solver sums over rows.
         """
 
     @abstractmethod

@@ -56,24 +56,65 @@ def best_of(
         lower, upper, free, loss: as for `minimise`.
     """
 
-    def solve(start: Array, rows: slice | np.ndarray) -> Solution:
-        ones = np.ones((1, len(log_loss[rows])))
-        return minimise(
-            evaluate, start, x[rows][None], log_loss[rows][None], ones,
-            lower=lower, upper=upper, free=free, loss=loss,
+    def solve(start: Array, rows: slice | np.ndarray, softly: bool) -> Solution:
+        return _solve(
+            evaluate, start, x[rows][None], log_loss[rows][None],
+            lower=lower, upper=upper, free=free, loss=loss, softly=softly,
         )  # fmt: skip
 
     everything = slice(None)
     if len(log_loss) <= FEW_ROWS:
-        return _best(solve(theta, everything), np.arange(len(theta)))
-    part = np.linspace(0, len(log_loss) - 1, FEW_ROWS).round().astype(int)
-    coarse = solve(theta, part)
+        return _best(solve(theta, everything, True), np.arange(len(theta)))
+    part = spread(len(log_loss))
+    coarse = solve(theta, part, True)
     whole = np.array(
         [loss.value(log_loss - evaluate(x[None], one[None])[0][0]).sum() for one in coarse.theta]
     )
     groups = _groups(coarse.objective, whole)
     leaders = [int(np.flatnonzero(groups == g)[0]) for g in range(groups.max() + 1)]
-    return _best(solve(coarse.theta[leaders], everything), groups)
+    return _best(solve(coarse.theta[leaders], everything, False), groups)
+
+
+def spread(rows: int) -> np.ndarray:
+    """Places of at most `FEW_ROWS` rows, evenly spread."""
+    return np.linspace(0, rows - 1, min(rows, FEW_ROWS)).round().astype(int)
+
+
+def _solve(
+    evaluate: Evaluate,
+    theta: Array,
+    x: Array,
+    log_loss: Array,
+    *,
+    lower: Array,
+    upper: Array,
+    free: np.ndarray,
+    loss: Loss,
+    softly: bool,
+) -> Solution:
+    """Minimise, with Huber's delta lowered step by step from the scatter of the rows if `softly`.
+
+    With delta far below the scatter hardly any row has a curvature of its own: from afar that costs
+    many iterations, and many starts end beside the optimum (of 100 starts on 240 rows with a
+    scatter of 1 % and delta 1e-4, 37 reached it at once and all of them in steps).
+    """
+    ones = np.ones_like(log_loss)
+
+    def once(start: Array, loss: Loss, iterations: int = 300) -> Solution:
+        return minimise(
+            evaluate, start, x, log_loss, ones,
+            lower=lower, upper=upper, free=free, loss=loss, max_iterations=iterations,
+        )  # fmt: skip
+
+    if softly and np.isfinite(loss.delta):
+        rough = once(theta, Loss(np.inf), 30)
+        theta = rough.theta
+        best = theta[int(np.argmin(rough.objective))]
+        delta = float(np.median(np.abs(log_loss - evaluate(x, best[None])[0])))
+        while delta > loss.delta:
+            theta = once(theta, Loss(delta), 15).theta
+            delta /= 4.0
+    return once(theta, loss)
 
 
 def _groups(part: Array, whole: Array) -> np.ndarray:

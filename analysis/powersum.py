@@ -66,23 +66,23 @@ class PowerSum(Centred):
         return total
 
     def evaluate(self, x: Array, theta: Array) -> tuple[Array, Array]:
-        shape = (theta.shape[0], x.shape[1])
-        gradient = np.empty((*shape, len(self.parameters)))
-        value = np.zeros(shape)
+        batch, rows = theta.shape[0], x.shape[1]
+        gradient = np.empty((batch, len(self.parameters), rows))
+        value = np.zeros((batch, rows))
         if self.offset:
             place = self.parameters.index(self.offset)
             value += theta[:, place, None]
-            gradient[..., place] = 1.0
+            gradient[:, place] = 1.0
         for amplitude, powers in self._places():
             power = np.exp(theta[:, amplitude, None] - self._sum(x, theta, powers))
             value += power
-            gradient[..., amplitude] = power
+            gradient[:, amplitude] = power
             for variable, exponent in powers:
-                gradient[..., exponent] = -x[..., variable] * power
+                gradient[:, exponent] = -x[..., variable] * power
         # A law that underflows is as far off as one can be, not a crash.
         value = np.maximum(value, 1e-300)
-        gradient /= value[..., None]
-        return np.log(value), gradient
+        gradient /= value[:, None]
+        return np.log(value), np.swapaxes(gradient, 1, 2)
 
     def bounds(self, x: Array, loss: Array) -> tuple[Array, Array]:
         lower = np.zeros(len(self.parameters))

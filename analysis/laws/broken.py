@@ -54,7 +54,7 @@ class Broken(Centred):
             np.ones_like(value), power, -x * power, -width * turned * power,
             change * after * power, -change * width * (turned - far * after) * power,
         )  # fmt: skip
-        return np.log(value), np.stack(parts, axis=-1) / value[..., None]
+        return np.log(value), np.swapaxes(np.stack(parts, axis=1) / value[:, None], 1, 2)
 
     def bounds(self, x: Array, loss: Array) -> tuple[Array, Array]:
         far = 2 * EXPONENT_BOUND * np.abs(x).max()

@@ -46,8 +46,8 @@ class Gap(Centred):
         ceiling, level, slope = (theta[:, k, None] for k in range(3))
         gap = np.exp(level - slope * x[..., 0])
         value = np.maximum(ceiling - gap, _LEAST)
-        parts = np.stack([np.ones_like(value), -gap, x[..., 0] * gap], axis=-1)
-        return np.log(value), parts / value[..., None]
+        parts = np.stack([np.ones_like(value), -gap, x[..., 0] * gap], axis=1)
+        return np.log(value), np.swapaxes(parts / value[:, None], 1, 2)
 
     def bounds(self, x: Array, loss: Array) -> tuple[Array, Array]:
         far = EXPONENT_BOUND * np.abs(x).max()

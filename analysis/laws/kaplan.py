@@ -51,7 +51,7 @@ class Kaplan(Centred):
         total = np.logaddexp(first, second)
         share = np.exp(first - total)
         gradient = [alpha * share, power * (1 - share), share * above, total - share * first]
-        return power * total, np.stack(np.broadcast_arrays(*gradient), axis=-1)
+        return power * total, np.swapaxes(np.stack(np.broadcast_arrays(*gradient), axis=1), 1, 2)
 
     def bounds(self, x: Array, loss: Array) -> tuple[Array, Array]:
         lower = np.array([-_FAR, -_FAR, 1e-4, 1e-4])

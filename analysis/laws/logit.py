@@ -36,7 +36,9 @@ class Logit(Law):
     def evaluate(self, x: Array, theta: Array) -> tuple[Array, Array]:
         odds = theta[:, :1] + theta[:, 1:] * x[..., 0]
         rest = expit(-odds)
-        return -np.logaddexp(0.0, -odds), np.stack([rest, x[..., 0] * rest], axis=-1)
+        return -np.logaddexp(0.0, -odds), np.swapaxes(
+            np.stack([rest, x[..., 0] * rest], axis=1), 1, 2
+        )
 
     def to_raw(self, theta: Array, centre: Array) -> Array:
         level, slope = theta[..., 0], theta[..., 1]

@@ -63,7 +63,7 @@ class Repeated(Centred):
         effective = _Effective(logs, *rest)
         value = np.maximum(offset + effective.of_size + effective.of_data, 1e-300)
         parts = np.broadcast_arrays(np.ones_like(value), *effective.gradient())
-        return np.log(value), np.stack(parts, axis=-1) / value[..., None]
+        return np.log(value), np.swapaxes(np.stack(parts, axis=1) / value[:, None], 1, 2)
 
     def centre(self, logs: Array, given: Mapping[str, float]) -> Array:
         """Examples and distinct examples get the same centre: their ratio is what counts."""
