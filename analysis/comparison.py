@@ -1,4 +1,4 @@
-"""Which of two architectures needs less compute for the same loss, and how sure that is."""
+"""Which of two architectures needs less compute for the same loss, by how much, from where on."""
 
 from __future__ import annotations
 
@@ -8,26 +8,16 @@ from typing import Any, Literal
 
 import numpy as np
 
+from scaling.analysis.crossing import Crossing, crossing
 from scaling.analysis.diagnosis import falls
+from scaling.analysis.multiplier import SLACK, Multiplier, covers, inverse, multiplier, paired_draws
 from scaling.analysis.result import Fit, Interval, percentiles
 from scaling.units import format_si, plain
 
 Verdict = Literal["candidate cheaper", "baseline cheaper", "not decided"]
 
-
-@dataclass(frozen=True)
-class Multiplier:
-    """m(C) = C_baseline(L_candidate(C)) / C at one compute: above 1 the candidate is cheaper."""
-
-    compute: float
-    value: float | None
-    """None where the baseline never reaches the candidate's loss."""
-    interval: Interval
-    """May be infinite above."""
-    extrapolated: bool
-    """Whether either law is used outside its measured range."""
-    reason: str = ""
-    """Why there is no value, or what is extrapolated."""
+CURVE_POINTS = 9
+"""Computes of the multiplier's curve, evenly spaced in log over the common range."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +28,21 @@ class Comparison:
     candidate: str
     level: float
     verdict: Verdict
+    at: Multiplier
+    """What decides: the largest compute at which neither law is used beyond what was measured."""
     multiplier: tuple[Multiplier, ...]
-    """The first entry, at the largest common compute, decides."""
+    """The curve, by compute."""
+    crossing: Crossing
     exponent_difference: tuple[float, Interval] | None
     """Candidate's exponent less the baseline's; None for laws without one exponent."""
+    quantity: str = "compute"
+    """What is saved."""
+    unit: str = "FLOPs"
 
     def sentence(self) -> str:
-        """The verdict in plain language, with its number."""
-        at = self.multiplier[0]
-        where = f"At {format_si(at.compute)} FLOPs, the largest compute both were measured at"
+        """The verdict in plain language, with its number, interval, level and range."""
+        at = self.at
+        where = f"At {format_si(at.compute, digits=3)} {self.unit}"
         end = {
             "candidate cheaper": f"{self.candidate} is cheaper",
             "baseline cheaper": f"{self.baseline} is cheaper",
@@ -56,12 +52,42 @@ class Comparison:
             roles = f"(baseline {self.baseline}, candidate {self.candidate})"
             return f"{where}: {end}; {at.reason} {roles}."
         low, high = (format_si(end, digits=3) for end in at.interval)
+        if at.extrapolated and self.verdict != "not decided":
+            return (
+                f"{where}, {end}: its loss is lower at equal {self.quantity} ({self.level:.0%} level). "
+                f"By how much can't be told from what was measured: {at.reason}."
+            )
         needs = (
-            f"{self.baseline} needs {format_si(at.value, digits=3)} times the compute of {self.candidate} for "
-            f"the same loss ({self.level:.0%} interval {low} to {high})"
+            f"{self.baseline} needs {format_si(at.value, digits=3)} times the {self.quantity} of "
+            f"{self.candidate} for the same loss ({self.level:.0%} interval {low} to {high})"
         )
         note = f" (Extrapolated: {at.reason}.)" if at.extrapolated else ""
+        note = note or (f" ({at.reason}.)" if at.reason else "")
         return f"{where}, {needs}: {end}.{note}"
+
+    def crossing_sentence(self) -> str:
+        """Where the curves meet, in plain language."""
+        found = self.crossing
+        low, high = (format_si(end, digits=3) for end in found.range)
+        measured = f"both were measured from {low} to {high} {self.unit}"
+        chance = ""
+        if found.probability is not None and found.probability_in_range is not None:
+            chance = (
+                f"; they meet in {found.probability:.0%} of draws, "
+                f"in {found.probability_in_range:.0%} inside that range"
+            )
+        if found.compute is None:
+            return f"The fitted curves don't cross within reach ({measured}{chance})."
+        near = ["…" if end is None else format_si(end, digits=3) for end in found.interval]
+        place = f"{format_si(found.compute, digits=3)} {self.unit}"
+        interval = f"{self.level:.0%} interval {near[0]} to {near[1]}"
+        if not found.shown:
+            return (
+                f"Whether the curves cross is not decided: the fitted ones meet at {place}, {interval} "
+                f"({measured}{chance})."
+            )
+        outside = ", an extrapolation" if found.extrapolated else ""
+        return f"The curves cross at {place}{outside}, {interval} ({measured}{chance})."
 
     def to_dict(self) -> dict[str, Any]:
         """As `climber compare --json`; what is infinite or not there is None."""
@@ -72,16 +98,10 @@ class Comparison:
                 "candidate": self.candidate,
                 "level": self.level,
                 "verdict": self.verdict,
-                "multiplier": [
-                    {
-                        "compute": at.compute,
-                        "value": at.value,
-                        "reason": at.reason,
-                        "interval": list(at.interval),
-                        "extrapolated": at.extrapolated,
-                    }
-                    for at in self.multiplier
-                ],
+                "sentence": self.sentence(),
+                "decided_at": self.at.compute,
+                "multiplier": [_described(at) for at in self.multiplier],
+                "crossing": self.crossing.to_dict() | {"sentence": self.crossing_sentence()},
                 "exponent_difference": None
                 if difference is None
                 else {"value": difference[0], "interval": list(difference[1])},
@@ -97,18 +117,23 @@ def compare(
     names: tuple[str, str],
     level: float = 0.95,
     at: Sequence[float] = (),
+    quantity: str = "compute",
+    unit: str = "FLOPs",
 ) -> Comparison:
-    """Compare two laws in compute at the largest common compute, and at the computes of `at`.
+    """Compare two laws in compute over the common range, and at the computes of `at`.
 
-    With draws in both fits, m(C) is computed draw by draw (the two are resampled apart, so the
-    draws are paired by number); otherwise its interval is the delta method's. It is decided only
-    if the whole interval lies on one side of 1.
+    It is decided at the largest compute at which the candidate's loss was reached by both: beyond,
+    the number would rest on an extrapolated law. It is decided only if the whole interval lies on
+    one side of 1. Where no loss was reached by both, the losses at the largest common compute
+    decide, and the number stays open.
 
     Args:
-        baseline, candidate: fits of a law with an inverse, on the same data set and target.
+        baseline, candidate: fits of a law that falls, on the same data set and target; with draws
+            made together (see `scaling.analysis.pairing`), or none.
         names: of the baseline and of the candidate.
         level: of the intervals.
-        at: further computes, in FLOPs.
+        at: further computes, in `unit`.
+        quantity, unit: what the variable `compute` of the laws holds, in words.
 
     Raises:
         ValueError: laws of other variables than compute, or different targets.
@@ -120,77 +145,49 @@ def compare(
             )
     if baseline.target != candidate.target:
         raise ValueError(f"targets differ: {baseline.target} and {candidate.target}")
-    common = min(baseline.measured["compute"][1], candidate.measured["compute"][1])
+    low = max(fit.measured["compute"][0] for fit in (baseline, candidate))
+    high = min(fit.measured["compute"][1] for fit in (baseline, candidate))
+    place = _deciding(baseline, candidate, low, high) if low < high else high
+    spots = np.geomspace(low, high, CURVE_POINTS) if low < high else np.array([high])
+    computes = sorted({*(float(c) for c in spots), place, *at})
+    curve = [multiplier(baseline, candidate, c, level, unit) for c in computes]
+    deciding = curve[computes.index(place)]
+    why, keeps = "", False
     # Inverting a law that may not fall gives any number; no interval of it can decide.
     flat = [
         name for name, fit in zip(names, (baseline, candidate)) if fit.dof and not falls(fit, level)
     ]
-    multipliers = tuple(_multiplier(baseline, candidate, c, level) for c in (common, *at))
-    low, high = multipliers[0].interval
-    verdict: Verdict = "not decided"
     if flat:
-        why = f"the loss of {' and of '.join(flat)} is not shown to fall with compute"
-        multipliers = tuple(replace(m, value=None, reason=why) for m in multipliers)
-    elif low > 1.0:
+        why = f"the loss of {' and of '.join(flat)} is not shown to fall with {quantity}"
+    elif not low < high:
+        why, keeps = "the two were not measured at any common " + quantity, True
+    verdict: Verdict = "not decided"
+    ends = deciding.interval
+    if flat:
+        curve = [replace(m, value=None, reason=why) for m in curve]
+    elif not why and ends[0] > 1.0:
         verdict = "candidate cheaper"
-    elif high < 1.0:
+    elif not why and ends[1] < 1.0:
         verdict = "baseline cheaper"
+    if keeps:
+        curve = [replace(m, extrapolated=True, reason=why) for m in curve]
     return Comparison(
-        names[0], names[1], level, verdict, multipliers, _difference(baseline, candidate, level)
-    )
+        names[0], names[1], level, verdict, curve[computes.index(place)], tuple(curve),
+        crossing(baseline, candidate, level), _difference(baseline, candidate, level),
+        quantity, unit,
+    )  # fmt: skip
 
 
-def _multiplier(baseline: Fit, candidate: Fit, compute: float, level: float) -> Multiplier:
-    here = {"compute": np.array([compute])}
-    loss = candidate.predict(here)
-    value = float(baseline.law.inverse(loss, baseline.params)[0]) / compute
-    if baseline.draws is not None and candidate.draws is not None:
-        size = min(
-            len(next(iter(fit.draws.values()))) for fit in (baseline, candidate) if fit.draws
-        )
-        ours, theirs = (
-            {name: np.asarray(draws[name][:size]) for name in draws}
-            for draws in (candidate.draws, baseline.draws)
-        )
-        losses = candidate.law(here, ours)
-        interval = percentiles(baseline.law.inverse(losses, theirs) / compute, level)
-    else:
-        interval = _delta_interval(baseline, candidate, compute, value, level)
-    reason = _extrapolation(baseline, candidate, compute, value * compute)
-    if not np.isfinite(value):
-        ends = baseline.predict({"compute": np.array(baseline.measured["compute"])})
-        why = "levels off above the candidate's loss" if ends[1] < ends[0] else "doesn't fall"
-        return Multiplier(compute, None, interval, True, f"the baseline's fitted curve {why}")
-    return Multiplier(compute, value, interval, bool(reason), reason)
-
-
-def _extrapolation(baseline: Fit, candidate: Fit, compute: float, needed: float) -> str:
-    """Which of the two laws is used outside what was measured; empty if neither is."""
-    notes = []
-    for name, fit, c in (("candidate", candidate, compute), ("baseline", baseline, needed)):
-        low, high = fit.measured["compute"]
-        if np.isfinite(c) and not low / 1.01 <= c <= high * 1.01:
-            notes.append(
-                f"the {name} was measured from {format_si(low)} to {format_si(high)} FLOPs, "
-                f"its law is used at {format_si(c)}"
-            )
-    return "; ".join(notes)
-
-
-def _delta_interval(
-    baseline: Fit, candidate: Fit, compute: float, value: float, level: float
-) -> Interval:
-    """The baseline's inverse at the candidate's loss, more or less the error of both losses."""
-    there = min(value * compute, baseline.measured["compute"][1])
-    error = np.hypot(
-        candidate.log_error({"compute": compute})[0], baseline.log_error({"compute": there})[0]
-    )
-    spread = np.maximum(candidate.quantile(level), baseline.quantile(level)) * error  # NaN stays
-    if not np.isfinite(spread):
-        return (0.0, np.inf)
-    loss = candidate.predict({"compute": np.array([compute, compute])})
-    ends = baseline.law.inverse(loss * np.exp([spread, -spread]), baseline.params) / compute
-    return (float(ends[0]), float(ends[1]))
+def _deciding(baseline: Fit, candidate: Fit, low: float, high: float) -> float:
+    """The largest common compute at which the candidate's loss was reached by the baseline too."""
+    there = {"compute": np.array([high])}
+    needed = float(inverse(baseline, candidate.predict(there), baseline.params)[0])
+    if covers(baseline, needed):
+        return high
+    last = {"compute": np.array([baseline.measured["compute"][1] * SLACK**0.5])}
+    place = float(inverse(candidate, baseline.predict(last), candidate.params)[0])
+    # Without a loss in common only the order at equal compute can be told: at the largest.
+    return place if needed > high and low <= place <= high else high
 
 
 def _difference(baseline: Fit, candidate: Fit, level: float) -> tuple[float, Interval] | None:
@@ -199,8 +196,18 @@ def _difference(baseline: Fit, candidate: Fit, level: float) -> tuple[float, Int
     (name,) = baseline.law.exponents
     value = candidate.params[name] - baseline.params[name]
     if baseline.draws is not None and candidate.draws is not None:
-        size = min(len(baseline.draws[name]), len(candidate.draws[name]))
-        return value, percentiles(candidate.draws[name][:size] - baseline.draws[name][:size], level)
+        ours, theirs = paired_draws(baseline, candidate)
+        return value, percentiles(theirs[name] - ours[name], level)
     quantile = np.maximum(candidate.quantile(level), baseline.quantile(level))
     error = float(quantile * np.hypot(candidate.stderr[name], baseline.stderr[name]))
     return value, (value - error, value + error)
+
+
+def _described(at: Multiplier) -> dict[str, Any]:
+    return {
+        "compute": at.compute,
+        "value": at.value,
+        "reason": at.reason,
+        "interval": list(at.interval),
+        "extrapolated": at.extrapolated,
+    }

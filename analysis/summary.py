@@ -20,6 +20,7 @@ from scaling.analysis.law import FitError, Law, law_of
 from scaling.analysis.references import references_of, split_roles
 from scaling.analysis.result import Fit
 from scaling.analysis.uncertainty import FrontierSample, RowSample, Sample, bootstrapped
+from scaling.analysis.versus import Setting, contest
 
 
 def analyse(
@@ -89,12 +90,13 @@ def analyse(
         for part in parts
     }
     comparable = law.variables == ("compute",)
+    setting = Setting(law, fixed=given, draws=bootstrap, level=level, **options)
     scopes = {part.name: part.scope for part in parts}
     if baseline is not None and baseline not in groups:
         raise ValueError(f"no group {baseline!r} to compare with; valid: {', '.join(groups)}")
     return Analysis(
         law=law, target=target, level=level, groups=groups,
-        comparisons=_comparisons(groups, scopes, baseline, level) if comparable else (),
+        comparisons=_comparisons(groups, scopes, baseline, setting, bool(front)) if comparable else (),
         excluded=pd.concat([usability.excluded, unusable]) if len(unusable) else usability.excluded,
         references=counted,
         warnings=tuple(_table_warnings(usability.runs, law)),
@@ -162,17 +164,29 @@ def _floor(runs: pd.DataFrame) -> float | None:
 
 
 def _comparisons(
-    groups: dict[str, Group], scopes: dict[str, str], baseline: str | None, level: float
+    groups: dict[str, Group],
+    scopes: dict[str, str],
+    baseline: str | None,
+    setting: Setting,
+    budgets: bool,
 ) -> tuple[Comparison, ...]:
-    """Every group against the baseline, within one data set; all pairs without a baseline."""
+    """Every group against the baseline, within one data set; all pairs without a baseline.
+
+    At shared budgets and with draws as `climber compare` does it, else from the groups' own fits.
+    """
     out = []
     for first, second in itertools.combinations(groups, 2):
         if scopes[first] != scopes[second] or (baseline and baseline not in (first, second)):
             continue
         names = (second, first) if baseline == second else (first, second)
-        one, two = (groups[name].fit for name in names)
-        if one is not None and two is not None:
-            out.append(compare(one, two, names=names, level=level))
+        one, two = (groups[name] for name in names)
+        if one.fit is None or two.fit is None:
+            continue
+        if budgets and setting.draws and one.fit.dof + two.fit.dof > 0:
+            found = contest(one.runs, two.runs, names, setting, budgets=True, single=False)
+            out.append(found.comparison)
+        else:
+            out.append(compare(one.fit, two.fit, names=names, level=setting.level))
     return tuple(out)
 
 
