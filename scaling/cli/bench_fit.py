@@ -67,7 +67,7 @@ def speed() -> dict[str, Any]:
 
 def coverage(simulations: int, corners: bool, huber_delta: float | None) -> dict[str, Any]:
     """Coverage and width of every method in every cell; the bootstrap in the corners alone."""
-    from scaling.analysis.coverage import cells
+    from scaling.analysis.coverage import METHODS, cells
     from scaling.analysis.wrong_law import BENDS, flagged
     from scaling.cli.output import print_table
 
@@ -78,21 +78,18 @@ def coverage(simulations: int, corners: bool, huber_delta: float | None) -> dict
         if cell in cells(corners=True):
             counts["bootstrap"] = max(simulations // 4, 1)
         jobs.append((cell, counts, huber_delta))
-    scores = list(itertools.chain.from_iterable(_spread(_measure, jobs)))
-    wrong = list(_spread(flagged, [(bend, max(simulations // 40, 1)) for bend in BENDS]))
-    head = (
-        "noise",
-        "range",
-        "runs",
-        "quantity",
-        "oracle",
-        "method",
-        "n",
-        "covered",
-        "width",
-        "open",
+    scores = sorted(
+        itertools.chain.from_iterable(_spread(_measure, jobs)),
+        key=lambda s: (s.cell.noise, s.cell.design.decades, s.cell.design.runs, s.quantity),
     )
-    print_table("95 % intervals; width in units of the oracle's", head, map(_row, scores), words=6)
+    wrong = list(_spread(flagged, [(bend, max(simulations // 40, 1)) for bend in BENDS]))
+    print_table(
+        "95 % intervals: covered (in thousandths), median width in units of the oracle's, open ends; "
+        "! misses the figure",
+        ("noise", "range", "runs", "quantity", "oracle", *METHODS),
+        [_row(list(same)) for _, same in itertools.groupby(scores, lambda s: (s.cell, s.quantity))],
+        words=5,
+    )
     print_table(
         f"exponent of N {BENDS[0]} up to a break, another beyond it that the fitted law hasn't",
         ("beyond the break", "n", "loss at 10x covered", "its median error", "hold-out says so"),
@@ -136,16 +133,26 @@ def _spread(task: Callable[..., Any], jobs: list[tuple[Any, ...]]) -> Iterator[A
         yield from pool.map(task, *zip(*jobs))
 
 
-def _row(score: Score) -> tuple[str, ...]:
-    design = score.cell.design
-    mark = "" if score.covers else " !"
-    return (
-        f"{score.cell.noise:.1%}", f"{design.decades:g}", str(design.runs), score.quantity,
-        f"±{score.oracle / 2:.1%}" + (" (hopeless)" if score.hopeless else ""), score.method,
-        f"{score.simulations:,}", f"{score.covered:.3f} ± {score.error:.3f}{mark}",
-        f"{score.width:.2f} ± {score.width_error:.2f}" + ("" if score.narrow else " !"),
-        f"{score.open:.1%}",
-    )  # fmt: skip
+def _row(scores: list[Score]) -> list[str]:
+    """One quantity of one cell, every method."""
+    from scaling.analysis.coverage import METHODS
+
+    first, by_method = scores[0], {score.method: score for score in scores}
+    design = first.cell.design
+    cells = [
+        f"{first.cell.noise:.1%}", f"{design.decades:g}", str(design.runs), first.quantity,
+        f"±{first.oracle / 2:.1%}" + (" too wide" if first.hopeless else ""),
+    ]  # fmt: skip
+    for method in METHODS:
+        score = by_method.get(method)
+        cells.append("" if score is None else _cell(score))
+    return cells
+
+
+def _cell(score: Score) -> str:
+    covered = f"{1e3 * score.covered:.0f}±{1e3 * score.error:.0f}{'' if score.covers else '!'}"
+    width = f"{score.width:.2f}{'' if score.narrow else '!'}"
+    return f"{covered} {width}" + (f" {score.open:.0%} open" if score.open else "")
 
 
 def _described(score: Score) -> dict[str, Any]:
