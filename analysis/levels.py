@@ -73,9 +73,10 @@ def with_order(runs: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     if "compute" in runs.columns:
         return runs, "compute"
     if {"params", "examples"} <= set(runs.columns):
-        product = pd.to_numeric(runs["params"], errors="coerce") * pd.to_numeric(
+        # As floats: whole numbers of parameters and tokens overflow 64 bits.
+        product = pd.to_numeric(runs["params"], errors="coerce").astype(np.float64) * pd.to_numeric(
             runs["examples"], errors="coerce"
-        )
+        ).astype(np.float64)
         return runs.assign(**{"params x examples": product}), "params x examples"
     raise ValueError(
         "the run table has no column 'compute' (nor 'params' and 'examples') to order its runs "

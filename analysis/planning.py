@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -16,8 +16,8 @@ from scaling.analysis.extrapolation import has_compute
 from scaling.analysis.findings import Analysis, Group
 from scaling.analysis.goals import GOALS, Goal, Target, loss_at, targets
 from scaling.analysis.law import Array
+from scaling.analysis.proposal import Proposal
 from scaling.analysis.result import Interval
-from scaling.units import format_si, plain
 
 MOST_RUNS = 200
 """Runs of one proposal."""
@@ -25,64 +25,6 @@ MOST_REPEATS = 4
 """New runs of one cell: no law is so exact that a single place would do."""
 WORTH = 1e-4
 """A run that shrinks the goal's variance by less than this share isn't proposed."""
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """Runs to make, and what they are expected to do for the goal."""
-
-    goal: Goal
-    level: float
-    allowance: float
-    trials: pd.DataFrame
-    """One row per run in the order of choice: group, shape, `compute`, `seed`, `template`."""
-    targets: tuple[Target, ...]
-    after: tuple[Interval, ...]
-    """Expected interval of each target, about today's value."""
-    predictions: tuple[tuple[Target, Interval], ...]
-    """Each group's loss far out (at the goal's compute, or 10 times the largest) and the interval
-    expected of it; empty for laws that say no loss for a compute."""
-    notes: tuple[str, ...]
-
-    @property
-    def compute(self) -> float:
-        """Training FLOPs of the proposed runs."""
-        return float(self.trials["compute"].sum()) if len(self.trials) else 0.0
-
-    def table(self) -> tuple[list[str], list[list[str]]]:
-        """Head and rows of the goal as printed: today's interval and the expected one."""
-        rows = [
-            [target.group, target.name, f"{target.value:.4g}", _ends(target.interval), _ends(then)]
-            for target, then in zip(self.targets, self.after)
-        ]
-        return ["group", "quantity", "today", f"{self.level:.0%} interval", "expected"], rows
-
-    def losses(self) -> tuple[list[str], list[list[str]]]:
-        """Head and rows of the predicted losses as printed, today and as expected."""
-        head = ["group", "predicted", "loss", f"today's {self.level:.0%} interval", "expected"]
-        rows = [
-            [one.group, one.name, f"{one.value:.4g}", _ends(one.interval), _ends(then)]
-            for one, then in self.predictions
-        ]
-        return head, rows
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data."""
-        hidden = {"template", "row", "seeds", "next_seed"}
-        shown = self.trials.drop(columns=[c for c in self.trials.columns if c in hidden])
-        out: dict[str, Any] = plain(
-            {
-                "goal": self.goal,
-                "level": self.level,
-                "allowance": self.allowance,
-                "compute": self.compute,
-                "targets": [_described(*pair) for pair in zip(self.targets, self.after)],
-                "predictions": [_described(*pair) for pair in self.predictions],
-                "rows": shown.to_dict(orient="records"),
-                "notes": self.notes,
-            }
-        )
-        return out
 
 
 @dataclass(frozen=True)
@@ -312,22 +254,3 @@ def _listed(table: pd.DataFrame, taken: Sequence[int]) -> pd.DataFrame:
         seeds.append(int(table["next_seed"].iloc[cell]) + times.get(cell, 0))
         times[cell] = times.get(cell, 0) + 1
     return table.iloc[list(taken)].assign(seed=seeds).reset_index(drop=True)
-
-
-def _described(target: Target, then: Interval) -> dict[str, Any]:
-    return {
-        "group": target.group,
-        "quantity": target.name,
-        "value": target.value,
-        "interval": list(target.interval),
-        "expected_interval": list(then),
-    }
-
-
-def _ends(interval: Interval) -> str:
-    """As printed; an end beyond any number of FLOPs is open."""
-    low, high = (
-        np.copysign(np.inf, end) if abs(end) > 1e50 else 0.0 if abs(end) < 1e-30 else end
-        for end in interval
-    )
-    return f"[{format_si(low, digits=4)}, {format_si(high, digits=4)}]"

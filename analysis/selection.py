@@ -194,7 +194,7 @@ def _scored(one: Candidate, errors: Errors, common: list[int]) -> Candidate:
     if one.reason:
         return one
     if not set(common) <= set(errors):
-        why = f"can be fitted in fewer windows than the other laws: it needs more runs"
+        why = "can be fitted in fewer windows than the other laws: it needs more runs"
         return replace(one, reason=why)
     values = np.concatenate([errors[k] for k in common])
     return replace(one, error=float(np.sqrt(np.mean(values**2))), holdouts=len(values))
