@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import zlib
 from collections.abc import Mapping
@@ -182,11 +183,14 @@ def _comparisons(
         one, two = (groups[name] for name in names)
         if one.fit is None or two.fit is None:
             continue
+        found = compare(one.fit, two.fit, names=names, level=setting.level)
         if budgets and setting.draws and one.fit.dof + two.fit.dof > 0:
-            found = contest(one.runs, two.runs, names, setting, budgets=True, single=False)
-            out.append(found.comparison)
-        else:
-            out.append(compare(one.fit, two.fit, names=names, level=setting.level))
+            # Points that no law can be fitted to leave the groups' own fits.
+            with contextlib.suppress(FitError):
+                found = contest(
+                    one.runs, two.runs, names, setting, budgets=True, single=False
+                ).comparison
+        out.append(found)
     return tuple(out)
 
 

@@ -64,7 +64,16 @@ class Run(ABC):
         self._batches = first_checked(batches, self._dataset.schema, self._views)
         self._train_seconds = 0.0
         self._counts = dict.fromkeys(
-            ("compute", "compute_causal", "compute_nominal", "examples", "requests", "events"), 0.0
+            (
+                "compute",
+                "compute_causal",
+                "compute_nominal",
+                "single",
+                "examples",
+                "requests",
+                "events",
+            ),
+            0.0,
         )
         self._steps = 0
         self._curve: list[CurvePoint] = []
@@ -81,9 +90,14 @@ class Run(ABC):
 
     def _count(self, batch: Batch) -> None:
         """Add the batch's requests, examples and events to the totals."""
-        self._counts["examples"] += int(batch.num_candidates().sum())
+        candidates = batch.num_candidates()
+        self._counts["examples"] += int(candidates.sum())
         self._counts["requests"] += len(batch)
         self._counts["events"] += int(batch.distinct_events.sum())
+        # As if every candidate came in a request of its own, with the history paid each time.
+        model, alone = self.trial.model, np.ones_like(candidates)
+        single = model.flops(self._dataset.schema, batch.lengths(), alone).total
+        self._counts["single"] += float((single * candidates).sum())
 
     def finish(self) -> TrialResult:
         """Evaluate and sum up."""
@@ -141,6 +155,7 @@ class Run(ABC):
             "compute_causal": counts["compute_causal"],
             "compute_nominal": counts["compute_nominal"],
             "flops_per_request": counts["compute"] / TRAINING_FACTOR / requests,
+            "flops_per_request_single": counts["single"] / max(examples, 1.0),
             "examples": examples,
             "unique_examples": examples if size is None else min(examples, size.examples),
             "requests": counts["requests"],

@@ -70,6 +70,9 @@ def test_training_stops_at_the_first_batch_that_reaches_the_budget() -> None:
     assert metrics["flops_per_request"] == pytest.approx(
         metrics["compute"] / TRAINING_FACTOR / metrics["requests"]
     )
+    # Alone, each candidate pays for its history; together they share it.
+    shared = metrics["flops_per_request"] / metrics["candidates_per_request"]
+    assert shared < metrics["flops_per_request_single"] < metrics["flops_per_request"]
     assert metrics["examples"] == metrics["unique_examples"]
 
 
