@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from scaling.analysis.delta import huber_factors, inverse_information
 from scaling.analysis.diagnosis import diagnosed
 from scaling.analysis.law import Array, Law, law_of
 from scaling.analysis.multistart import Optimum, best_of, spread
@@ -187,22 +187,11 @@ def covariance(
 ) -> tuple[Array, float]:
     """Covariance of the working parameters (0 for those not inside), and the residual scatter.
 
-    M-estimator with normal errors: sigma^2 E[psi^2] / E[psi']^2 (J'J)^-1 with
-    c = delta / sigma (Huber 1964). Counting the rows within delta instead would rest on two or
-    three rows where delta is far below the noise.
+    M-estimator with normal errors: sigma^2 E[psi^2] / E[psi']^2 (J'J)^-1 (Huber 1964).
     """
-    size = gradient.shape[1]
-    cov = np.zeros((size, size))
     if dof <= 0 or not inside.any():
-        return cov, float("nan")
+        return np.zeros((inside.size, inside.size)), float("nan")
     scatter = float(np.sqrt((residual**2).sum() / dof))
-    jacobian = gradient[:, inside]
-    scale = np.maximum(np.sqrt((jacobian**2).sum(axis=0)), 1e-150)
-    inverse = np.linalg.pinv((jacobian / scale).T @ (jacobian / scale), rcond=1e-13)
-    cov[np.ix_(inside, inside)] = inverse / np.outer(scale, scale) * scatter**2
-    if np.isfinite(loss.delta) and scatter > 0:
-        c = loss.delta / scatter
-        within = 2 * stats.norm.cdf(c) - 1
-        squared = within - 2 * c * stats.norm.pdf(c) + 2 * c**2 * stats.norm.sf(c)
-        cov *= max(squared / within**2, 1.0)
-    return cov, scatter
+    inverse = inverse_information(gradient[None], np.ones((1, len(residual))), inside[None])[0]
+    factor, _ = huber_factors(loss, np.array(scatter))
+    return np.asarray(inverse * scatter**2 * factor), scatter
