@@ -68,6 +68,8 @@ class Comparison:
     def crossing_sentence(self) -> str:
         """Where the curves meet, in plain language."""
         found = self.crossing
+        if found.range[0] >= found.range[1]:
+            return f"Where the curves cross can't be told: there is no common {self.quantity}."
         low, high = (format_si(end, digits=3) for end in found.range)
         measured = f"both were measured from {low} to {high} {self.unit}"
         chance = ""

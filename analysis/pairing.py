@@ -245,7 +245,8 @@ def _misfit(
     spread = weight * (logs[1] - logs[0]) / np.log(MISFIT_RANGE) * (1.0 - no_misfit)
     spread[0] += no_misfit * weight[0]
     share = np.cumsum(spread)
-    return np.maximum(np.interp(rng.random(draws), share / share[-1], misfit), 0.0)
+    drawn = np.interp(rng.random(draws), share / share[-1], misfit)
+    return np.asarray(np.maximum(drawn, 0.0))
 
 
 def _drawn(

@@ -17,6 +17,7 @@ from scaling.analysis.fitting import Objective, fit
 from scaling.analysis.frontier import frontier, shared_budgets
 from scaling.analysis.law import FitError, Law, law_of
 from scaling.analysis.pairing import Paired, paired
+from scaling.analysis.result import Fit
 from scaling.analysis.sides import sides_of, stand_ins
 from scaling.analysis.uncertainty import FrontierSample, bootstrapped
 from scaling.analysis.users import user_draws
@@ -241,7 +242,7 @@ def _fits(
     return replace(found, users_reason="" if users else why)
 
 
-def _hull_fit(runs: pd.DataFrame, setting: Setting, number: int) -> Any:
+def _hull_fit(runs: pd.DataFrame, setting: Setting, number: int) -> Fit:
     front = frontier(configurations(runs, setting.target), target=setting.target, budgets=False)
     found = fit(setting.law, front.points, **setting.options())
     if found.dof < 1:

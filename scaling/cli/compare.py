@@ -55,7 +55,6 @@ def compare(
     from scaling.analysis.sides import excluded_runs
     from scaling.analysis.versus import versus
     from scaling.cli.output import closing, warn
-    from scaling.tracking_read import read_evaluations
 
     if options.pop("all_runs"):
         raise click.UsageError("--all-runs: compare compares frontiers")
@@ -66,6 +65,8 @@ def compare(
     target, by = options["target"], options["by"]
     read = None
     if source.sweep is not None and target == "loss":
+        from scaling.tracking_read import read_evaluations
+
         read = functools.partial(read_evaluations, tracking_uri=source.tracking_uri)
     try:
         found = versus(

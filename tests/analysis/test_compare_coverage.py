@@ -1,0 +1,51 @@
+"""Intervals of the multiplier and the crossing hold the truth; copies are not told apart."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from scaling.analysis.compare_coverage import CELLS, MIDDLE, TRUTHS, Cell, compare_coverage
+
+REACHED = 0.92
+"""Coverage that 95 % intervals must have, less two Monte-Carlo standard errors."""
+
+
+def floor(share: float, simulations: int) -> float:
+    return share - 2 * float(np.sqrt(share * (1 - share) / simulations))
+
+
+def test_a_few_simulations_cover() -> None:
+    cells = [Cell("copies", sizes=(12, 4), valley=0.0), Cell("crossing", 0.001, (6, 6))]
+    copies, crossing = compare_coverage(cells, simulations=12, draws=150)
+    for row in (copies, crossing):
+        assert row.least >= floor(REACHED, 12), dataclasses.asdict(row)
+        assert row.failed == 0.0
+    assert copies.decided <= 0.25  # 4 of 12 would be a chance of 2 in 1,000
+    assert crossing.crossing_open <= 0.25
+    assert not crossing.oracle_open
+    assert crossing.to_dict()["cell"]["truth"] == "crossing"
+
+
+def test_the_same_seed_gives_the_same_row() -> None:
+    cell = [Cell("near tie", seeds=2)]
+    assert compare_coverage(cell, simulations=2, draws=100) == compare_coverage(
+        cell, simulations=2, draws=100
+    )
+
+
+def test_the_pairs_are_what_they_are_called() -> None:
+    (e, a, alpha), (f, b, beta) = TRUTHS["crossing"]
+    assert e + a * MIDDLE**-alpha == pytest.approx(f + b * MIDDLE**-beta)
+    assert {cell.truth for cell in CELLS} == set(TRUTHS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", CELLS[-5:], ids=str)
+def test_intervals_cover(cell: Cell) -> None:
+    (row,) = compare_coverage([cell], simulations=60, draws=200)
+    assert row.least >= floor(REACHED, 60), dataclasses.asdict(row)
+    if cell.truth == "copies":
+        assert row.decided <= 0.05 + 2 * (0.05 * 0.95 / 60) ** 0.5
