@@ -9,6 +9,10 @@ import numpy as np
 import pandas as pd
 
 from scaling.analysis.law import Array
+from scaling.analysis.valley import Grid, polynomials, window
+
+FEWEST_SIZES = 4
+"""Sizes of a budget from which on a parabola through them is worth more than the best of them."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,8 @@ class Candidates:
     """What a chosen point is worth: the test loss."""
     budget: Array | None
     """Shared budgets; None where the table has none."""
+    size: Array | None = None
+    """What a budget's valley is a curve in: the dense parameters, where all are known."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,8 @@ class Chosen:
     present: np.ndarray
     index: np.ndarray
     """Which configuration the point is; -1 for a point that is none of them."""
+    size: Array | None = None
+    """Where a point lies that is no configuration."""
 
 
 class Rule(Protocol):
@@ -65,6 +73,73 @@ class BestOfBudget:
         return Chosen(
             candidates.compute[index], candidates.target[index], there, np.where(there, index, -1)
         )
+
+
+class FittedValley:
+    """The minimum of a parabola in log size through each budget's valley.
+
+    Its place comes from the selection loss, its height from a parabola through the target at the
+    same sizes: those near the best, each with its best configuration. A budget with fewer than four
+    sizes, or whose sizes don't enclose a minimum, gives its best configuration instead. Against
+    that one, the height at 4 to 8 sizes scatters by a fifth to a third less, and is neither too low
+    where sizes hardly matter nor too high where the best size lies between two.
+    """
+
+    name = "minimum of a parabola through each budget's valley, else its best configuration"
+
+    def __call__(self, candidates: Candidates, counts: np.ndarray) -> Chosen:
+        assert candidates.budget is not None
+        best = BestOfBudget()(candidates, counts)
+        if candidates.size is None:
+            return best
+        compute, target, index = best.compute.copy(), best.target.copy(), best.index.copy()
+        size = candidates.size[index]
+        for k, budget in enumerate(np.unique(candidates.budget)):
+            x, chosen, there = _best_of_each_size(candidates, candidates.budget == budget, counts)
+            if len(x) < FEWEST_SIZES:
+                continue
+            selection = np.where(there, candidates.selection[chosen], np.inf)
+            weight = window(Grid(x, np.zeros(len(x), dtype=int)), selection, FEWEST_SIZES)
+            weight *= np.take_along_axis(counts, chosen, axis=1)
+            place, height = _parabola(x, selection, candidates.target[chosen], weight, there)
+            known = np.isfinite(place) & (there.sum(axis=1) >= FEWEST_SIZES)
+            logs = (weight * np.log(candidates.compute[chosen])).sum(axis=1)
+            mean = np.exp(logs / np.maximum(weight.sum(axis=1), 1.0))
+            compute[:, k] = np.where(known, mean, compute[:, k])
+            target[:, k] = np.where(known, height, target[:, k])
+            index[:, k] = np.where(known, -1, index[:, k])
+            size[:, k] = np.where(known, np.exp(place), size[:, k])
+        return Chosen(compute, target, best.present, index, size)
+
+
+def _best_of_each_size(
+    candidates: Candidates, here: np.ndarray, counts: np.ndarray
+) -> tuple[Array, np.ndarray, np.ndarray]:
+    """Log sizes `[sizes]`, the best present configuration at each, and whether there is one."""
+    assert candidates.size is not None
+    sizes = np.unique(candidates.size[here])
+    chosen = np.empty((len(counts), len(sizes)), dtype=np.int64)
+    there = np.empty(chosen.shape, dtype=bool)
+    for k, size in enumerate(sizes):
+        present = here & (candidates.size == size) & (counts > 0)
+        chosen[:, k] = np.where(present, candidates.selection, np.inf).argmin(axis=1)
+        there[:, k] = present.any(axis=1)
+    return np.log(sizes), chosen, there
+
+
+def _parabola(
+    x: Array, selection: Array, target: Array, weight: Array, there: np.ndarray
+) -> tuple[Array, Array]:
+    """Place of the selection's minimum and height of the target there, `[draws]`; NaN for none."""
+    grid = Grid(x, np.zeros(len(x), dtype=int))
+    place = polynomials(grid, np.where(there, selection, 0.0), weight, 2).place
+    lowest = x[selection.argmin(axis=1)]
+    low = np.where(there, x, np.inf).min(axis=1)
+    high = np.where(there, x, -np.inf).max(axis=1)
+    enclosed = (low < lowest) & (lowest < high) & (low < place[:, 0]) & (place[:, 0] < high)
+    place = np.where(enclosed, place[:, 0], np.nan)
+    curve = polynomials(grid, np.where(there, target, 0.0), weight, 2)
+    return place, curve.value(0, place[:, None])[:, 0]
 
 
 class LowerHull:
@@ -164,13 +239,11 @@ def frontier(
         selection=configurations[selection].to_numpy(dtype=np.float64),
         target=configurations[target].to_numpy(dtype=np.float64),
         budget=configurations["budget"].to_numpy(dtype=np.float64) if shared else None,
+        size=_sizes(configurations),
     )
     rule = rule or (BestOfBudget() if shared else LowerHull())
     chosen = rule(candidates, np.ones((1, len(configurations)), dtype=int))
-    # A point that is no configuration (index -1) has a compute and a target, nothing else.
-    index = chosen.index[0][chosen.present[0]]
-    points = configurations.reset_index(drop=True).reindex(index).reset_index(drop=True)
-    points = points.assign(
+    points = _points(configurations, candidates, chosen).assign(
         compute=chosen.compute[0][chosen.present[0]],
         **{target: chosen.target[0][chosen.present[0]]},
     )
@@ -178,3 +251,26 @@ def frontier(
         points.sort_values("compute", ignore_index=True),
         configurations, candidates, rule, selection,
     )  # fmt: skip
+
+
+def _sizes(configurations: pd.DataFrame) -> Array | None:
+    if "params" not in configurations:
+        return None
+    sizes = pd.to_numeric(configurations["params"], errors="coerce").to_numpy(dtype=np.float64)
+    return sizes if bool((sizes > 0).all()) else None
+
+
+def _points(configurations: pd.DataFrame, candidates: Candidates, chosen: Chosen) -> pd.DataFrame:
+    """The rows of the chosen configurations; of a point that is none, what all of them share."""
+    there = chosen.present[0]
+    index = chosen.index[0][there]
+    points = configurations.reset_index(drop=True).reindex(index).reset_index(drop=True)
+    fitted = index < 0
+    if not fitted.any() or candidates.budget is None or chosen.size is None:
+        return points
+    for name in configurations:
+        if configurations[name].nunique(dropna=False) == 1:
+            points[name] = configurations[name].iloc[0]
+    points.loc[fitted, "budget"] = np.unique(candidates.budget)[there][fitted]
+    points.loc[fitted, "params"] = chosen.size[0][there][fitted]
+    return points

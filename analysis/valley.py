@@ -68,14 +68,19 @@ def at_minimum(curves: Curves, place: Array) -> Array:
     return np.stack(columns, axis=1)
 
 
-def window(grid: Grid, loss: Array) -> Array:
-    """1 for the rows near each budget's lowest loss, 0 for the others, `[draws, rows]`."""
+def window(grid: Grid, loss: Array, nearest: int = NEAREST) -> Array:
+    """1 for the rows near each budget's lowest loss, 0 for the others, `[draws, rows]`.
+
+    Near is within `WINDOW`, or one of the `nearest`. A loss is infinite for a row that a draw lacks.
+    """
     weight = np.zeros(loss.shape)
     for rows in grid.places:
         x = grid.x[rows]
         distance = np.abs(x - x[loss[:, rows].argmin(axis=1)][:, None])
-        fewest = np.sort(distance, axis=1)[:, min(NEAREST, len(x)) - 1]
-        weight[:, rows] = distance <= np.maximum(WINDOW, fewest)[:, None] + 1e-9
+        distance[np.isinf(loss[:, rows])] = np.inf
+        fewest = np.sort(distance, axis=1)[:, min(nearest, len(x)) - 1]
+        reach = np.maximum(WINDOW, fewest)[:, None] + 1e-9
+        weight[:, rows] = (distance <= reach) & np.isfinite(distance)
     return weight
 
 

@@ -100,7 +100,7 @@ def exponentials(
         ).theta  # fmt: skip
 
     first = solve(start[:1], slice(0, 1))
-    # Draws are near the first row, and their minima near its own: half the iterations.
+    # The other rows are the first with some noise: from its optimum they take half the steps.
     theta = (
         solve(np.repeat(first, len(logs) - 1, axis=0), slice(1, None)) if len(logs) > 1 else first
     )
@@ -126,19 +126,19 @@ def _start(grid: Grid, logs: Array, weight: Array) -> Array:
 def _evaluate(valley: np.ndarray, x: Array, theta: Array) -> tuple[Array, Array]:
     """ln L `[draws, rows]` and its gradient `[draws, rows, parameters]`."""
     num = (theta.shape[1] - 2) // 3
-    member = (valley[:, None] == np.arange(num)).astype(np.float64)
+    member = (np.arange(num)[:, None] == valley).astype(np.float64)
     slopes = np.exp(theta[:, -2:])
     bottom, place, steep = (theta[:, k * num : (k + 1) * num][:, valley] for k in range(3))
     rise, along, falling, rising = _bowl(x - place, slopes[:, :1], slopes[:, 1:])
     factor = np.exp(steep)
     total = 1.0 + factor * rise
-    gradient = np.empty((*total.shape, theta.shape[1]))
-    gradient[..., :num] = member
-    gradient[..., num : 2 * num] = (-factor * along / total)[..., None] * member
-    gradient[..., 2 * num : 3 * num] = (factor * rise / total)[..., None] * member
-    gradient[..., -2] = factor * falling / total * slopes[:, :1]
-    gradient[..., -1] = factor * rising / total * slopes[:, 1:]
-    return bottom + np.log(total), gradient
+    gradient = np.empty((len(total), theta.shape[1], total.shape[1]))
+    gradient[:, :num] = member
+    gradient[:, num : 2 * num] = (-factor * along / total)[:, None] * member
+    gradient[:, 2 * num : 3 * num] = (factor * rise / total)[:, None] * member
+    gradient[:, -2] = factor * falling / total * slopes[:, :1]
+    gradient[:, -1] = factor * rising / total * slopes[:, 1:]
+    return bottom + np.log(total), np.swapaxes(gradient, 1, 2)
 
 
 def _bowl(u: Array, a: Array, b: Array) -> tuple[Array, Array, Array, Array]:

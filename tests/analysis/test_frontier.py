@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from scaling.analysis.configurations import configurations
-from scaling.analysis.frontier import Candidates, LowerHull, frontier, shared_budgets
+from scaling.analysis.frontier import (
+    BestOfBudget,
+    Candidates,
+    FittedValley,
+    LowerHull,
+    frontier,
+    shared_budgets,
+)
+
+Simulate = Callable[..., pd.DataFrame]
 
 
 def test_chosen_by_validation_and_valued_on_test() -> None:
@@ -81,3 +93,73 @@ def test_hull_draws_leave_out_absent_configurations() -> None:
 def test_no_configuration_is_refused() -> None:
     with pytest.raises(ValueError, match="no usable configuration"):
         frontier(pd.DataFrame({"compute": [], "loss": []}))
+
+
+def valley(
+    noise: float, draws: int, *, off: float = 0.5, sizes: int = 6
+) -> tuple[Candidates, np.ndarray, np.ndarray]:
+    """One budget, sizes a factor of 2 apart, the best one `off` steps from a measured one.
+
+    Returns the candidates without noise, and selection and target losses `[draws, sizes]` of 1 at
+    the best size, with the same noise but for a quarter of it.
+    """
+    x = (np.arange(sizes) - (sizes - 1) // 2 - off) * np.log(2)
+    rng = np.random.default_rng(0)
+    shared = noise * rng.normal(size=(draws, sizes))
+    target = (1 + 0.02 * x**2) * np.exp(shared)
+    selection = target * np.exp(noise / 4 * rng.normal(size=shared.shape))
+    fixed = np.full(sizes, 1e12)
+    return Candidates(fixed, target[0], target[0], fixed, np.exp(x)), selection, target
+
+
+def heights(rule: BestOfBudget | FittedValley, noise: float, off: float) -> np.ndarray:
+    """What the rule makes of 300 tables, the truth being 1."""
+    candidates, selection, target = valley(noise, 300, off=off)
+    once = np.ones((1, len(candidates.compute)), dtype=int)
+    return np.array(
+        [
+            rule(replace(candidates, selection=s, target=t), once).target[0, 0]
+            for s, t in zip(selection, target)
+        ]
+    )
+
+
+def test_a_fitted_minimum_is_exact_without_noise_and_lies_between_sizes() -> None:
+    candidates, _, _ = valley(0.0, 1)
+    found = FittedValley()(candidates, np.ones((1, 6), dtype=int))
+    assert found.target[0, 0] == pytest.approx(1.0, abs=1e-9)
+    assert found.index[0, 0] == -1
+    assert found.size is not None
+    assert found.size[0, 0] == pytest.approx(1.0, rel=1e-6)
+    assert BestOfBudget()(candidates, np.ones((1, 6), dtype=int)).target[0, 0] > 1.002
+
+
+@pytest.mark.parametrize(("noise", "off"), [(0.001, 0.5), (0.003, 0.0), (0.01, 0.0)])
+def test_a_fitted_minimum_is_nearer_to_the_truth_than_the_best_of_several(
+    noise: float, off: float
+) -> None:
+    """The best configuration is lucky where sizes hardly matter, and too high between two sizes."""
+    best, fitted = (heights(rule, noise, off) - 1 for rule in (BestOfBudget(), FittedValley()))
+    assert np.sqrt((fitted**2).mean()) < np.sqrt((best**2).mean())
+    assert abs(fitted.mean()) < 0.5 * noise
+
+
+def test_few_sizes_and_open_valleys_give_the_best_configuration() -> None:
+    candidates, _, _ = valley(0.0, 1)
+    once = np.ones((1, 6), dtype=int)
+    for counts in (once * [1, 1, 1, 0, 0, 0], once * [0, 0, 0, 1, 1, 1]):
+        assert FittedValley()(candidates, counts).index[0, 0] >= 0
+    falling = replace(candidates, selection=np.linspace(2, 1, 6), target=np.linspace(2, 1, 6))
+    assert FittedValley()(falling, once).index[0, 0] == 5
+    without = replace(candidates, size=None)
+    assert FittedValley()(without, once).index[0, 0] == BestOfBudget()(without, once).index[0, 0]
+
+
+def test_a_fitted_point_has_its_budget_and_size(simulate: Simulate) -> None:
+    table = configurations(simulate({"astro": (30.0, 0.2)}, sizes=5), "loss")
+    found = frontier(table, rule=FittedValley())
+    assert found.points["budget"].tolist() == sorted(table["budget"].unique())
+    assert found.points["params"].between(table["params"].min(), table["params"].max()).all()
+    assert set(found.points["architecture"]) == {"astro"}
+    drawn = found.resample(np.random.default_rng(0).integers(0, 3, size=(50, len(table))))
+    assert np.isfinite(drawn.target[drawn.present]).all()
