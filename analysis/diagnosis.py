@@ -73,11 +73,13 @@ def with_interval_warnings(fit: Fit, level: float) -> Fit:
         status = "ok"  # it was the former intervals that said so
     found = [] if fit.dof <= 0 else _interval_warnings(fit, level)
     notes: list[str] = []
-    if fit.dof > 0 and fit.problem.data is not None and doubtful(fit, level):
-        found += ridges(fit, level)
-        notes += disagreements(fit, level, "delta", "profile")
+    if fit.dof > 0 and fit.problem.data is not None:
+        doubts = doubtful(fit, level)
+        if doubts:
+            found += ridges(fit, level)
+            notes += disagreements(fit, level, "delta", "profile")
         if fit.draws is not None:
-            notes += disagreements(fit, level, "bootstrap", "profile")
+            notes += disagreements(fit, level, "bootstrap", "profile" if doubts else "delta")
     if found and status == "ok":
         status = "not identified"
     return replace(fit, status=status, warnings=(*kept, *found, *notes))

@@ -52,7 +52,10 @@ def parameter(law: Law, name: str) -> Quantity:
             f"law {law.name!r} has no parameter {name!r}; valid: {', '.join(law.parameters)}"
         )
     low = 0.0 if name in law.positive or name == law.offset else -np.inf
-    return Quantity(name, lambda params: params[name], name in law.positive, (low, np.inf))
+    limits = (low, np.inf)
+    if name not in law.exponents:  # whether an exponent may be 0 is for the data to say
+        limits = law.ranges.get(name, limits)
+    return Quantity(name, lambda params: params[name], name in law.positive, limits)
 
 
 def prediction(law: Law, columns: Mapping[str, Any], name: str = "") -> Quantity:

@@ -83,13 +83,13 @@ def test_copies_of_a_run_are_no_news() -> None:
 def test_intervals_cover_where_configurations_have_errors_of_their_own() -> None:
     rng = np.random.default_rng(4)
     hits: dict[str, list[bool]] = {"configurations": [], "rows": []}
-    for _ in range(150):
+    for _ in range(80):
         runs = seeded(rng, own=0.01, seeds=0.002)
         found = fit("power", runs, objective="squares", starts=1)
         for name, one in (("configurations", with_rows(found, runs)), ("rows", found)):
             low, high = one.interval(method="delta")["alpha"]
             hits[name].append(low <= 0.05 <= high)
-    assert np.mean(hits["configurations"]) >= 0.95 - 3 * 0.018
+    assert np.mean(hits["configurations"]) >= 0.95 - 3 * 0.024
     assert np.mean(hits["rows"]) < 0.8  # four rows of a configuration taken for four pieces of news
 
 

@@ -14,6 +14,7 @@ from scaling.analysis.configurations import configuration_numbers, configuration
 from scaling.analysis.fitting import fit
 from scaling.analysis.frontier import Frontier, frontier
 from scaling.analysis.law import FitError
+from scaling.analysis.noise import with_rows
 from scaling.analysis.result import Fit
 from scaling.analysis.uncertainty import FrontierSample, RowSample, bootstrapped
 
@@ -65,6 +66,22 @@ def test_rows_of_a_configuration_stay_together(curve: pd.DataFrame) -> None:
     apart = width(repeated, np.arange(len(repeated)))
     assert together == pytest.approx(once, rel=0.1)  # four copies are no news
     assert apart < 0.7 * once
+
+
+def test_a_bootstrap_that_disagrees_is_said() -> None:
+    compute, noise = np.logspace(11, 14, 30), np.random.default_rng(0).normal(size=30)
+    once = pd.DataFrame({"compute": compute, "loss": compute**-0.05 * np.exp(0.001 * noise)})
+    repeated = pd.concat([once] * 4, ignore_index=True).assign(configuration=list(range(30)) * 4)
+    found = with_rows(fit("power", repeated, objective="squares"), repeated)
+    logs, losses = (np.log(repeated[[name]].to_numpy()) for name in ("compute", "loss"))
+
+    def notes(numbers: np.ndarray) -> list[str]:
+        sample = RowSample(logs, losses[:, 0], numbers)
+        drawn = bootstrapped(found, sample, draws=500)
+        return [text for text in drawn.warnings if "by two methods: bootstrap" in text]
+
+    assert notes(np.arange(len(repeated)))  # copies drawn apart pass for news
+    assert not notes(configuration_numbers(repeated))
 
 
 def test_too_few_configurations_are_refused(curve: pd.DataFrame) -> None:
