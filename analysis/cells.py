@@ -14,6 +14,8 @@ SHAPE = tuple(name for name in IDENTITY if name not in ("configuration", "budget
 """Columns that say which model a run trains, and how."""
 FURTHER = 4
 """Budgets beyond the largest that are considered, in the table's own steps."""
+MOST_SHAPES = 24
+"""Of a table in which every run has a size of its own, so many are candidates, evenly by size."""
 
 
 def cells(group: Group, law: Law, *, allowance: float) -> pd.DataFrame:
@@ -69,7 +71,12 @@ def _budget_column(runs: pd.DataFrame) -> str:
 def _shapes(runs: pd.DataFrame, keys: list[str]) -> list[tuple[object, pd.DataFrame]]:
     if not keys:
         return [("all", runs)]
-    return list(runs.groupby(keys, dropna=False, sort=True))
+    shapes = list(runs.groupby(keys, dropna=False, sort=True))
+    if len(shapes) <= MOST_SHAPES:
+        return shapes
+    if "params" in keys:
+        shapes.sort(key=lambda shape: float(shape[1]["params"].iloc[0]))
+    return [shapes[k] for k in np.linspace(0, len(shapes) - 1, MOST_SHAPES).round().astype(int)]
 
 
 def _at_budgets(

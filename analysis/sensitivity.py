@@ -200,7 +200,7 @@ def _rows(
 def _multiplier(found: Analysis, name: str, baseline: str | None) -> tuple[Answer | None, str]:
     for comparison in found.comparisons:
         if (comparison.baseline, comparison.candidate) == (baseline, name):
-            at = comparison.multiplier[0]
+            at = comparison.at
             value = np.nan if at.value is None else at.value
             return (value, at.interval), comparison.verdict
     return None, ""

@@ -29,7 +29,8 @@ def trust(source: Source, options: dict[str, Any], json_file: Path | None) -> No
 
     runs = source.table()
     groups = _groups(runs, options)
-    left = {key: value for key, value in options.items() if key != "bootstrap"}
+    names = ("law", "target", "by", "fixed", "objective", "huber_delta", "level", "seed")
+    left = {name: options[name] for name in (*names, "allow_mixed", "all_runs")}
     moved = sensitivity(runs, **left)
     columns, rows = moved.table()
     print_table(f"sensitivity: {moved.target} by law `{moved.law.name}`", columns, rows, words=3)

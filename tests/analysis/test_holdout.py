@@ -122,15 +122,15 @@ def test_unusable_rows_are_listed(runs: pd.DataFrame) -> None:
 
 
 def test_refusals_name_what_is_missing(curve: pd.DataFrame) -> None:
-    with pytest.raises(FitError, match="leaves nothing to hold out of 4 levels.*as many free"):
+    with pytest.raises(FitError, match=r"leaves nothing to hold out of 4 levels.*as many free"):
         holdout(curve.head(4), law="offset")
     with pytest.raises(FitError, match="no usable run among 9: loss is missing"):
         holdout(curve.assign(loss=np.nan))
     with pytest.raises(ValueError, match="level must lie between 0 and 1, got 95"):
         holdout(curve, level=95)
-    with pytest.raises(ValueError, match="no column 'compute'.*it has: params, loss"):
+    with pytest.raises(ValueError, match=r"no column 'compute'.*it has: params, loss"):
         holdout(pd.DataFrame({"params": [1.0], "loss": [1.0]}), law="chinchilla")
     whole = pd.DataFrame({"params": [10**10] * 6, "examples": 10**10 * np.arange(1, 7)})
     assert (with_order(whole)[0]["params x examples"] > 0).all()  # beyond 64 bits
-    with pytest.raises(ValueError, match="unknown law 'cubic'; valid: .*offset"):
+    with pytest.raises(ValueError, match=r"unknown law 'cubic'; valid: .*offset"):
         holdout(curve, law="cubic")

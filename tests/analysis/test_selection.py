@@ -84,7 +84,7 @@ def test_akaike_weights_are_shares() -> None:
 
 
 def test_refusals(curve: pd.DataFrame) -> None:
-    with pytest.raises(ValueError, match="unknown law 'cubic'; valid: .*power"):
+    with pytest.raises(ValueError, match=r"unknown law 'cubic'; valid: .*power"):
         select(curve, laws=["cubic"])
     with pytest.raises(FitError, match="no usable run among 9"):
         select(curve.assign(loss=-1.0))
