@@ -43,6 +43,8 @@ ENOUGH = 4
 """Spare rows from which on the scatter about the curves is taken as the noise; with fewer the scatter
 between seeds is added."""
 
+FAINTEST = 1e-5
+"""Relative scatter below which a row is on the curve."""
 FOLLOWS = 0.95
 """Correlation of logarithms from which on a column counts as moving with the size along a budget."""
 
@@ -233,7 +235,7 @@ def _scatter(
             if dof <= 0:
                 break
             robust = 1.4826 * np.median(np.abs(residual[near])) * np.sqrt(near.sum() / dof)
-            delta = OUTLYING * max(robust, 1e-12)
+            delta = OUTLYING * max(robust, FAINTEST)
         squares[part] = np.clip(residual[near], -delta, delta)
         far |= near & (np.abs(residual) > delta)
     summed = squares @ squares.T

@@ -24,7 +24,7 @@ SPARE = 4
 FAR = 3.0
 """A minimum is looked for up to a factor e^3 beyond the grid, so that draws show how far it may be."""
 OUTLYING = 3.0
-"""Rows so many standard deviations off the curve pull at it no harder than at that distance."""
+"""Rows so many standard deviations off the curve are named, and count as that far in its scatter."""
 
 
 @dataclass(frozen=True)

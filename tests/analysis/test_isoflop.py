@@ -130,7 +130,7 @@ def test_few_sizes_and_hills_are_refused_with_their_reason() -> None:
     assert {one.reason for one in only(found).refused} == {"2 values of params: a minimum takes 3"}
     assert only(found).exponents["params"].reason == "no budget has a minimum"
     wavy = simulated(noise=0.0, steps=np.arange(-3.0, 4.0), budgets=[1e18])
-    wavy["loss"] = [3.0, 2.9, 2.5, 2.6, 2.4, 2.2, 2.6]
+    wavy["loss"] = [3.0, 2.9, 2.3, 2.6, 2.6, 2.2, 2.25]
     assert only(isoflop(wavy, bootstrap=0)).minima == ()
     assert "bend down" in only(isoflop(wavy, bootstrap=0)).refused[0].reason
 

@@ -74,7 +74,10 @@ def test_nothing_found_exits_with_one(table: pd.DataFrame) -> None:
         (["--runs", "none.csv"], "no run table at none.csv"),
         (["--runs", "runs.csv", "--size", "width"], "params"),
         (["--runs", "runs.csv", "--size", "flops_per_request"], "no column 'flops_per_request'"),
-        (["--runs", "runs.csv", "--budget", "-1"], "a budget must be a positive number"),
+        (
+            ["--runs", "runs.csv", "--bootstrap", "0", "--budget", "-1"],
+            "a budget must be a positive number",
+        ),
         (["--runs", "runs.csv", "--by", "colour"], "no column 'colour' to group by"),
         (["--runs", "mixed.csv"], "the table mixes data set a and data set b"),
     ],
