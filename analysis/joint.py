@@ -147,8 +147,8 @@ def fit_joint(
     stacked = _Stacked.of(law, (*given, *common), len(parts))
     number_of = np.repeat(np.arange(len(parts)), [len(rows.values) for rows in parts.values()])
     x = np.column_stack([logs - centre, number_of])
-    free = stacked.joined([np.array([name not in given for name in law.parameters])] * len(parts))
-    free = free > 0
+    own = np.array([float(name not in given) for name in law.parameters])
+    free = stacked.joined([own] * len(parts)) > 0
     dof = len(x) - int(free.sum())
     if dof < 0:
         raise FitError(

@@ -187,4 +187,4 @@ def _step(
     promise = np.einsum("bp,bp->b", step, scaled_slope) - 0.5 * np.einsum(
         "bp,bpq,bq->b", step, matrix, step
     )
-    return np.asarray(step * scale), np.asarray(promise)
+    return np.asarray(step * scale, dtype=np.float64), np.asarray(promise)
