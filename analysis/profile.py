@@ -197,9 +197,11 @@ class _Search:
             value, jacobian = optima.law.evaluate(x[:, :-1], theta)
             task = x[:, -1, 0].astype(int)
             g, slope = self.measure(active[task], theta, with_slope=True)
+            slope = (slope * scale[task][:, None])[..., None]
+            grown = np.concatenate([np.swapaxes(jacobian, 1, 2), slope], axis=2)
             return (
                 np.concatenate([value, (g * scale[task])[:, None]], axis=1),
-                np.concatenate([jacobian, (slope * scale[task][:, None])[:, None]], axis=1),
+                np.swapaxes(grown, 1, 2),
             )
 
         x = rows_of(self.rows.x)
