@@ -11,7 +11,6 @@ import pandas as pd
 from scipy import stats
 
 from scaling.analysis.cells import cells, fitted_rows, noise
-from scaling.analysis.delta import inverse_information
 from scaling.analysis.extrapolation import has_compute
 from scaling.analysis.findings import Analysis, Group
 from scaling.analysis.goals import GOALS, Goal, Target, loss_at, targets
@@ -42,19 +41,38 @@ class _Design:
     averaged: bool
     """Whether a new run of a known row leaves the degrees of freedom as they are."""
 
-    def covariance(self, runs: Array) -> Array:
-        """Of the parameters, for so many runs of each row: `[batch, rows]` -> `[batch, p, p]`."""
+    def weight(self, runs: Array) -> Array:
+        """Information of a row's mean over so many runs, `[rows]`."""
         variance = self.misfit + self.between / np.maximum(runs, 1.0)
-        weight = np.where(runs > 0, 1.0 / np.maximum(variance, 1e-18), 0.0)
-        inside = np.broadcast_to(self.inside, (len(runs), self.inside.size))
-        return inverse_information(self.gradient[None], weight, inside)
+        # Rows without any scatter would be known exactly.
+        return np.where(runs > 0, 1.0 / np.maximum(variance, 1e-18), 0.0)
 
-    def quantile(self, runs: Array, level: float) -> Array:
-        """Student's t at the degrees of freedom that so many runs leave, `[batch]`."""
-        if self.averaged:
-            more = (runs > 0).sum(axis=1) - int((self.runs > 0).sum())
+    def covariance(self, runs: Array, also: np.ndarray) -> Array:
+        """Of the parameters, for so many runs of each row and one more of a row of `also`.
+
+        Args:
+            runs: `[rows]`.
+            also: rows, `[batch]`; -1 for no further run.
+
+        Returns:
+            `[batch, parameters, parameters]`.
+        """
+        weight = self.weight(runs)
+        gain = np.where(also >= 0, (self.weight(runs + 1.0) - weight)[also], 0.0)
+        there = self.gradient[also]
+        matrix = (self.gradient * weight[:, None]).T @ self.gradient
+        matrices = matrix + gain[:, None, None] * there[:, :, None] * there[:, None, :]
+        diagonal = np.einsum("bpp->bp", matrices)
+        scale = np.where(self.inside, 1.0 / np.sqrt(np.maximum(diagonal, 1e-300)), 0.0)
+        pair = scale[:, :, None] * scale[:, None, :]
+        return np.asarray(np.linalg.pinv(matrices * pair, rcond=1e-13, hermitian=True) * pair)
+
+    def quantile(self, runs: Array, also: np.ndarray, level: float) -> Array:
+        """Student's t at the degrees of freedom that the runs leave, `[batch]`."""
+        if self.averaged:  # a further seed of a known row is no further point
+            more = ((runs > 0) & (self.runs == 0)).sum() + ((also >= 0) & (runs[also] == 0))
         else:
-            more = runs.sum(axis=1) - self.runs.sum()
+            more = (runs - self.runs).sum() + (also >= 0)
         return np.asarray(stats.t.ppf(0.5 + level / 2, self.dof + more))
 
 
@@ -218,14 +236,16 @@ def _half_widths(
     size = 1 if also is None else len(also)
     total = np.zeros((len(wanted), size))
     for name, design in designs.items():
-        runs = np.repeat(design.runs[None], size, axis=0)
+        runs = design.runs.copy()
         for cell in taken:
             if groups[cell] == name:
-                runs[:, rows[cell]] += 1
+                runs[rows[cell]] += 1
+        further = np.full(size, -1)
         if also is not None:
-            mine = np.flatnonzero(groups[also] == name)
-            runs[mine, rows[also[mine]]] += 1
-        covariance, quantile = design.covariance(runs), design.quantile(runs, level)
+            mine = groups[also] == name
+            further[mine] = rows[also[mine]]
+        covariance = design.covariance(runs, further)
+        quantile = design.quantile(runs, further, level)
         for k, target in enumerate(wanted):
             if name in target.gradients:
                 c = target.gradients[name]
