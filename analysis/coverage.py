@@ -233,7 +233,7 @@ def _profile(found: Fitted, quantities: Sequence[Quantity], plan: Plan) -> tuple
     found_ends = profile(found.optima, found.data, quantities, rise)
     bounds = np.array([quantity.bounds for quantity in quantities])
     ends = np.where(found_ends.open, bounds, found_ends.value)
-    return ends, found_ends.open.any(axis=2)
+    return ends, np.asarray(found_ends.open.any(axis=2))
 
 
 def _bootstrap(
