@@ -126,8 +126,8 @@ def _counted(runs: pd.DataFrame) -> dict[float, int]:
     number = configuration_numbers(runs)
     if not _has_budgets(runs):
         return {NO_BUDGET: len(np.unique(number))}
-    table = pd.DataFrame({"budget": runs["budget"].astype(float).to_numpy(), "number": number})
-    return {float(b): int(n) for b, n in table.groupby("budget")["number"].nunique().items()}
+    budget = runs["budget"].to_numpy(dtype=np.float64)
+    return {float(one): len(np.unique(number[budget == one])) for one in np.unique(budget)}
 
 
 def _span(numbers: list[int]) -> str:

@@ -77,7 +77,7 @@ def repeats(runs: pd.DataFrame, target: str) -> Repeats:
         array[number, column] = pd.to_numeric(runs[name], errors="coerce").to_numpy(dtype=float)
     names = np.full(shape, "", dtype=object)
     if "run_id" in runs:
-        names[number, column] = runs["run_id"].fillna("").astype(str).to_numpy()
+        names[number, column] = runs["run_id"].astype(object).fillna("").map(str).to_numpy()
     compute, budget = np.nanmean(values["compute"], axis=1), np.nanmean(values["budget"], axis=1)
     size = np.full(shape[0], np.nan)
     if "params" in values:
@@ -116,8 +116,10 @@ def common_noise(one: Repeats, two: Repeats) -> tuple[float, float, int]:
     seeds = [name for name in one.seeds if name in two.seeds]
     if not len(budgets) or len(seeds) < 2:
         return 0.0, float("nan"), 0
-    first = _budget_means(one)[0][np.ix_(ours, [one.seeds.index(name) for name in seeds])]
-    second = _budget_means(two)[0][np.ix_(theirs, [two.seeds.index(name) for name in seeds])]
+    first = _budget_means(one)[0][np.ix_(ours, np.array([one.seeds.index(name) for name in seeds]))]
+    second = _budget_means(two)[0][
+        np.ix_(theirs, np.array([two.seeds.index(name) for name in seeds]))
+    ]
     both = np.isfinite(first) & np.isfinite(second)
     first, second = (np.where(both, values, np.nan) for values in (first, second))
     first, second = (_deviations(values) for values in (first, second))
