@@ -223,7 +223,8 @@ def frontier(
             configuration has it.
         budgets: whether budgets are shared (ask the whole table, not one architecture's part);
             None: as these configurations say.
-        rule: another rule than the default: best of each shared budget, else the convex hull.
+        rule: another rule than the default: the minimum of each shared budget's valley, else the
+            convex hull.
 
     Raises:
         ValueError: no configuration.
@@ -241,7 +242,7 @@ def frontier(
         budget=configurations["budget"].to_numpy(dtype=np.float64) if shared else None,
         size=_sizes(configurations),
     )
-    rule = rule or (BestOfBudget() if shared else LowerHull())
+    rule = rule or (FittedValley() if shared else LowerHull())
     chosen = rule(candidates, np.ones((1, len(configurations)), dtype=int))
     points = _points(configurations, candidates, chosen).assign(
         compute=chosen.compute[0][chosen.present[0]],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -183,14 +184,16 @@ def test_seeds_are_averaged_first_and_tell_the_noise_of_few_sizes() -> None:
 
 
 def test_a_diverged_run_is_named_and_hardly_moves_the_minimum() -> None:
-    table = simulated()
+    table = simulated(steps=np.arange(-3.3, 3.0, 0.5))
     clean = only(isoflop(table, bootstrap=0))
-    row = table.index[(table["budget"] == BUDGETS[2])][5]
+    row = table.index[(table["budget"] == BUDGETS[2])][9]
     table.loc[row, "loss"] *= 1.04
     spoilt = only(isoflop(table, bootstrap=0))
-    assert any("+4" in text or "+3" in text for text in spoilt.warnings)
-    assert spoilt.minima[2].size == pytest.approx(clean.minima[2].size, rel=0.35)
-    assert spoilt.minima[0].size == pytest.approx(clean.minima[0].size, rel=0.1)
+    (named,) = spoilt.warnings
+    size = f"{table['params'][row]:.4g}".replace("+", r"\+")
+    assert re.match(rf"params {size} at 1e\+19 FLOPs lies \+[34]\.\d% off the curve", named), named
+    for one, other in zip(spoilt.minima, clean.minima):
+        assert one.size == pytest.approx(other.size, rel=0.15)
 
 
 def test_methods_stand_side_by_side_and_disagreement_is_flagged() -> None:
