@@ -21,6 +21,9 @@ from scaling.units import format_si, plain
 _REACH = np.array([0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0])
 """Errors tried on each side, in half-widths of the linearised interval."""
 
+EXACT = 1e-6
+"""Errors of ln(loss) below it are digits of the losses and of the fit, not noise."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -264,8 +267,7 @@ def _tested(
             found.log_error({name: held[name].to_numpy() for name in law.variables}).mean(),
         )
     )
-    # An exact fit of noise-free rows still needs a scale to try errors at.
-    half = max(half, 1e-9)
+    half = max(half, EXACT)
     tried = np.concatenate([-_REACH[::-1] * half, [0.0], _REACH * half, [mean]])
     log_target = np.repeat(
         np.log(both[found.target].to_numpy(dtype=np.float64))[None], len(tried), 0
@@ -279,6 +281,7 @@ def _tested(
     best = int(np.argmin(solution.objective))
     value, _ = law.evaluate(x[None], solution.theta[best : best + 1])
     variance = float(((log_target[best] - value[0]) ** 2).sum()) / dof
+    variance = max(variance, EXACT**2)
     # What a rise of Huber's objective is worth: Var psi / E psi' for normal errors.
     spread, curvature = huber_factors(problem.loss, np.sqrt(np.array(variance)))
     worth = max(variance * float(spread * curvature), 1e-300)

@@ -21,7 +21,7 @@ def table(truth: str, noise: float = 0.001, seed: int = 0, points: int = 10) -> 
     loss = {
         "power": 30 * compute**-0.2,
         "offset": 0.45 + 30 * compute**-0.2,
-        "loglinear": 3.0 - 0.2 * np.log10(compute),
+        "loglinear": 1.0 - 0.04 * np.log10(compute),
     }[truth]
     errors = np.random.default_rng(seed).normal(size=points)
     return pd.DataFrame({"compute": compute, "loss": loss * np.exp(noise * errors)})
@@ -39,7 +39,7 @@ def test_the_true_law_extrapolates_best(truth: str) -> None:
     assert best.extrapolates
     assert best.error is not None
     assert best.error < 0.01
-    assert found.candidates[-1].error > 5 * best.error  # type: ignore[operator]
+    assert max(one.error or 0.0 for one in found.candidates) > 5 * best.error
     assert weights(found)[truth] == pytest.approx(1.0, abs=0.05)
     assert f"law {truth} extrapolates best" in found.sentence()
 
@@ -58,7 +58,8 @@ def test_every_registered_law_is_judged_or_refused_with_a_reason(runs: pd.DataFr
     by_rows: dict[str, float] = {}
     for one in found.candidates:
         by_rows[one.rows] = by_rows.get(one.rows, 0.0) + (one.weight or 0.0)
-    assert {by_rows["the frontier"], by_rows["all runs"]} == {pytest.approx(1.0)}
+    assert by_rows["the frontier"] == pytest.approx(1.0)
+    assert by_rows["all runs"] == pytest.approx(1.0)
     described = found.to_dict()
     assert json.loads(json.dumps(described, allow_nan=False)) == described
     head, rows = found.table()

@@ -58,7 +58,10 @@ def test_dropping_the_largest_compute_drops_each_groups_own(runs: pd.DataFrame) 
     other = runs[(runs["architecture"] != "astro") & (runs["budget"] < 9e12)]
     spoilt = astro.assign(loss=np.where(astro["budget"] > 9e12, 0.9, astro["loss"]))
     spoilt["validation_loss"] = spoilt["loss"]
-    clean, bad = (sensitivity(pd.concat([table, other]), law="power") for table in (astro, spoilt))
+    clean, bad = (
+        sensitivity(pd.concat([table, other]), law="power", objective="squares")
+        for table in (astro, spoilt)
+    )
     for group in ("astro", "transformer"):
         one, two = (
             next(r for r in rows(found, "range", "without the largest") if r.group == group)
