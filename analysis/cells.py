@@ -71,7 +71,7 @@ def _budget_column(runs: pd.DataFrame) -> str:
 def _shapes(runs: pd.DataFrame, keys: list[str]) -> list[tuple[object, pd.DataFrame]]:
     if not keys:
         return [("all", runs)]
-    shapes = list(runs.groupby(keys, dropna=False, sort=True))
+    shapes: list[tuple[object, pd.DataFrame]] = [*runs.groupby(keys, dropna=False, sort=True)]
     if len(shapes) <= MOST_SHAPES:
         return shapes
     if "params" in keys:

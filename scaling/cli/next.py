@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from scaling.analysis.goals import Goal
-    from scaling.analysis.planning import Proposal
+    from scaling.analysis.proposal import Proposal
     from scaling.sweeps.base import Sweep
 
 
