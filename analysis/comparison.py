@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from scaling.analysis.crossing import Crossing, crossing
-from scaling.analysis.diagnosis import falls
+from scaling.analysis.diagnosis import improves
 from scaling.analysis.multiplier import SLACK, Multiplier, covers, inverse, multiplier, paired_draws
 from scaling.analysis.result import Fit, Interval, percentiles
 from scaling.units import format_si, plain
@@ -157,7 +157,9 @@ def compare(
     why, keeps = "", False
     # Inverting a law that may not fall gives any number; no interval of it can decide.
     flat = [
-        name for name, fit in zip(names, (baseline, candidate)) if fit.dof and not falls(fit, level)
+        name
+        for name, fit in zip(names, (baseline, candidate))
+        if fit.dof and not improves(fit, level)
     ]
     if flat:
         why = f"the loss of {' and of '.join(flat)} is not shown to fall with {quantity}"

@@ -79,8 +79,11 @@ def configuration_numbers(runs: pd.DataFrame) -> np.ndarray:
         return np.arange(len(runs))  # a budget alone may hold many configurations
     elif "budget" not in keys:
         keys += [name for name in ("examples", "compute") if name in runs.columns][:1]
-    numbers = runs.groupby(keys, sort=True, dropna=False).ngroup()
-    return np.asarray(numbers, dtype=np.int64)
+    numbers = runs.groupby(keys, sort=True, dropna=False).ngroup().to_numpy(dtype=np.int64).copy()
+    if "configuration" in keys:  # a row without a name is no other row's repeat
+        unnamed = runs["configuration"].isna().to_numpy()
+        numbers[unnamed] = numbers.max() + 1 + np.arange(unnamed.sum())
+    return numbers
 
 
 def configurations(runs: pd.DataFrame, target: str) -> pd.DataFrame:
@@ -106,4 +109,4 @@ def _numeric(column: pd.Series) -> bool:
 def _text(runs: pd.DataFrame, name: str) -> pd.Series:
     if name not in runs.columns:
         return pd.Series("", index=runs.index)
-    return runs[name].fillna("").astype(str)
+    return runs[name].astype(object).fillna("").astype(str)

@@ -85,21 +85,21 @@ def with_interval_warnings(fit: Fit, level: float) -> Fit:
     return replace(fit, status=status, warnings=(*kept, *found, *notes))
 
 
-def falls(fit: Fit, level: float) -> bool:
-    """Whether the fitted loss at the largest measured variables is shown to be below the smallest's.
+def improves(fit: Fit, level: float) -> bool:
+    """Whether the fitted target at the largest measured variables is shown better than at the smallest.
 
-    Next to a free offset an exponent may be anything while the fall itself is plain to see, so
-    this, not the exponent's interval, says whether the loss falls.
+    Next to a free offset an exponent may be anything while the gain itself is plain to see, so
+    this, not the exponent's interval, says whether there is one.
     """
     low, high = (
         {name: np.array([fit.measured[name][end]]) for name in fit.law.variables} for end in (0, 1)
     )
     if fit.draws is not None:
         params = {name: np.asarray(fit.draws[name]) for name in fit.params}
-        change = np.log(fit.law(high, params) / fit.law(low, params))
-        return percentiles(change, level)[1] < 0
-    change = np.log(fit.predict(high) / fit.predict(low))
-    return bool((change + fit.quantile(level) * fit.log_error(high, low) < 0).all())
+        gain = np.log(fit.law(low, params) / fit.law(high, params))
+        return percentiles(-gain if fit.law.increasing else gain, level)[0] > 0
+    gain = np.log(fit.predict(low) / fit.predict(high)) * (-1 if fit.law.increasing else 1)
+    return bool((gain - fit.quantile(level) * fit.log_error(high, low) > 0).all())
 
 
 _INTERVAL = "interval of "
@@ -108,7 +108,8 @@ _TIED = "move together"
 
 def _interval_warnings(fit: Fit, level: float) -> list[str]:
     law, out = fit.law, []
-    shown_to_fall = falls(fit, level) if len(law.variables) == 1 else False
+    improving = improves(fit, level) if len(law.variables) == 1 else False
+    better, worse = ("rise", "falls") if law.increasing else ("fall", "rises")
     lowest, highest = fit.measured[fit.target]
     method = fit.interval_method
     if method == "profile" and not doubtful(fit, level):
@@ -122,13 +123,13 @@ def _interval_warnings(fit: Fit, level: float) -> list[str]:
             out.append(
                 f"{shown} includes 0: "
                 + (
-                    f"{name} is not identified next to {law.offset} (the fall itself is shown)"
-                    if shown_to_fall and law.offset not in {None, *fit.fixed}
-                    else f"{fit.target} is not shown to fall with {variable}"
+                    f"{name} is not identified next to {law.offset} (the {better} itself is shown)"
+                    if improving and law.offset not in {None, *fit.fixed}
+                    else f"{fit.target} is not shown to {better} with {variable}"
                 )
             )
         elif name in law.exponents and high < 0:
-            out.append(f"{shown} lies below 0: {fit.target} rises")
+            out.append(f"{shown} lies below 0: {fit.target} {worse}")
         elif name == law.offset and high - low > highest - lowest:
             out.append(
                 f"{shown} is wider than the range of {fit.target} in the data "

@@ -61,7 +61,9 @@ class Analysis:
 
     @property
     def interval_method(self) -> str:
-        return "bootstrap" if self.draws else "delta"
+        """That of the fits; see `Fit.interval_method`."""
+        methods = [group.fit.interval_method for group in self.groups.values() if group.fit]
+        return methods[0] if methods else "bootstrap" if self.draws else "profile"
 
     def failed(self) -> list[str]:
         """Groups without a fit."""

@@ -13,6 +13,7 @@ from scaling.analysis.delta import huber_factors, inverse_information
 from scaling.analysis.diagnosis import diagnosed
 from scaling.analysis.law import Array, Law, law_of
 from scaling.analysis.multistart import Optimum, best_of, spread
+from scaling.analysis.noise import with_rows
 from scaling.analysis.result import Fit, Problem
 from scaling.analysis.rows import Rows, read_rows, refuse_hopeless, refuse_wrong_way, repeats, tied
 from scaling.analysis.solver import Loss
@@ -95,7 +96,8 @@ def fit(
         tied=tied(rows.logs),
     )
     again = repeats(rows)
-    return replace(found, warnings=(again, *found.warnings)) if again else found
+    found = replace(found, warnings=(again, *found.warnings)) if again else found
+    return with_rows(found, runs)
 
 
 def described(

@@ -214,6 +214,7 @@ def frontier(
     target: str = "loss",
     budgets: bool | None = None,
     rule: Rule | None = None,
+    increasing: bool = False,
 ) -> Frontier:
     """The frontier of one architecture.
 
@@ -225,6 +226,8 @@ def frontier(
             None: as these configurations say.
         rule: another rule than the default: the minimum of each shared budget's valley, else the
             convex hull.
+        increasing: whether more of the target is better (an AUC). Valleys are a loss's, so the
+            highest of each shared budget is the point, else the hull of the inverse.
 
     Raises:
         ValueError: no configuration.
@@ -237,12 +240,14 @@ def frontier(
         selection = target
     candidates = Candidates(
         compute=configurations["compute"].to_numpy(dtype=np.float64),
-        selection=configurations[selection].to_numpy(dtype=np.float64),
+        selection=configurations[selection].to_numpy(dtype=np.float64) ** (-1 if increasing else 1),
         target=configurations[target].to_numpy(dtype=np.float64),
         budget=configurations["budget"].to_numpy(dtype=np.float64) if shared else None,
         size=_sizes(configurations),
     )
-    rule = rule or (FittedValley() if shared else LowerHull())
+    if rule is None:
+        by_budget: Rule = BestOfBudget() if increasing else FittedValley()
+        rule = by_budget if shared else LowerHull()
     chosen = rule(candidates, np.ones((1, len(configurations)), dtype=int))
     points = _points(configurations, candidates, chosen).assign(
         compute=chosen.compute[0][chosen.present[0]],

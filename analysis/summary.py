@@ -90,7 +90,7 @@ def analyse(
         part.name: _group(law, part.name, part.runs, front, given, options, bootstrap, level)
         for part in parts
     }
-    comparable = law.variables == ("compute",)
+    comparable = law.variables == ("compute",) and not law.increasing
     setting = Setting(law, fixed=given, draws=bootstrap, level=level, **options)
     scopes = {part.name: part.scope for part in parts}
     if baseline is not None and baseline not in groups:
@@ -121,7 +121,7 @@ def _group(
     table = configurations(runs, target)
     front: Frontier | None = None
     if budgets is not None:
-        front = frontier(table, target=target, budgets=budgets)
+        front = frontier(table, target=target, budgets=budgets, increasing=law.increasing)
         rows = front.points
         sample: Sample = FrontierSample(front)
     else:

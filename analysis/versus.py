@@ -203,6 +203,11 @@ def versus(
         raise ValueError(f"level must lie between 0 and 1, got {setting.level!r}")
     if setting.law.variables != ("compute",):
         raise ValueError(f"law {setting.law.name!r} is not in compute: see `climber list laws`")
+    if setting.law.increasing:
+        raise ValueError(
+            f"law {setting.law.name!r} is of a metric that rises: compare by a loss (--target), with "
+            "a law that falls"
+        )
     at = cost_of(cost)
     sides = sides_of(runs, baseline, candidate, by, allow_mixed, at, setting.target)
     return [

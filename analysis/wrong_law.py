@@ -10,7 +10,6 @@ import pandas as pd
 from scaling.analysis.fitting import fit
 from scaling.analysis.holdout import holdout
 from scaling.analysis.law import Array, law_of
-from scaling.analysis.noise import with_rows
 from scaling.analysis.quantities import prediction
 from scaling.analysis.simulator import RECOMMENDER, SMALLEST, Design
 
@@ -67,7 +66,7 @@ def flagged(bend: float, simulations: int, seed: int = 0) -> Wrong:
         runs = pd.DataFrame(columns).assign(
             loss=expected * np.exp(NOISE * rng.normal(size=expected.size))
         )
-        found = with_rows(fit(law, runs, objective="squares", starts=4), runs)
+        found = fit(law, runs, objective="squares", starts=4)
         low, high = found.interval_of(beyond)
         inside.append(low <= there <= high)
         errors.append(float(found.predict(far)[0]) / there - 1.0)

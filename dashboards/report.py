@@ -144,7 +144,7 @@ def _fitted(analysis: Analysis) -> str:
     how = (
         f"percentiles of {analysis.draws} resampled fits"
         if analysis.interval_method == "bootstrap"
-        else "linearised, with Student's t"
+        else "by profile likelihood, with Student's t"
     )
     return (
         f"{analysis.target} = {analysis.law.formula}; in brackets {analysis.level:.0%} intervals "

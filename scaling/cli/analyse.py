@@ -23,7 +23,7 @@ def fit(source: Source, options: dict[str, Any], json_file: Path | None) -> None
     """Fit a scaling law to each architecture, with intervals.
 
     SWEEP is a sweep in MLflow; --runs takes anybody's table. Laws in compute are fitted to the
-    frontier (the best configuration of each budget by validation), others to all runs.
+    frontier (the best of each budget by validation), others to all runs.
     """
     from scaling.cli.output import closing
 

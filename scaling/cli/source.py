@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,8 @@ class Source:
         """As on the command line."""
         if self.runs is None:
             return str(self.sweep)
-        return f"--runs {self.runs}" + "".join(f" --column {c}" for c in self.columns)
+        columns = [f"--column {shlex.quote(column)}" for column in self.columns]
+        return " ".join([f"--runs {shlex.quote(str(self.runs))}", *columns])
 
     def title(self) -> str:
         return self.runs.stem if self.runs is not None else self.experiment()

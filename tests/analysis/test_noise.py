@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from scaling.analysis.fitting import fit
-from scaling.analysis.noise import noise_of, with_rows
+from scaling.analysis.noise import noise_of
 
 SEEDS = 4
 
@@ -29,7 +29,7 @@ def seeded(
 def test_seed_noise_and_misfit_are_both_recovered() -> None:
     rng = np.random.default_rng(0)
     found = [
-        with_rows(fit("power", runs, objective="squares", starts=1), runs).noise
+        fit("power", runs, objective="squares", starts=1).noise
         for runs in (seeded(rng, own=0.01, seeds=0.002) for _ in range(20))
     ]
     assert all(noise is not None and noise.seeds_dof == 30 for noise in found)
@@ -57,17 +57,17 @@ def test_the_test_of_a_right_law_rejects_as_often_as_it_says() -> None:
 
 def test_a_law_that_misses_more_than_the_seeds_is_said() -> None:
     runs = seeded(np.random.default_rng(2), own=0.0, seeds=0.002, bend=0.003)
-    found = with_rows(fit("power", runs, objective="squares"), runs)
+    found = fit("power", runs, objective="squares")
     assert any("the law misses more than seeds explain" in text for text in found.warnings)
     right = seeded(np.random.default_rng(2), own=0.0, seeds=0.002)
-    found = with_rows(fit("power", right, objective="squares"), right)
+    found = fit("power", right, objective="squares")
     assert not any("seeds" in text for text in found.warnings)
 
 
 def test_copies_of_a_run_are_no_news() -> None:
     once = seeded(np.random.default_rng(3), own=0.01, seeds=0.0).drop_duplicates("configuration")
     copies = pd.concat([once] * SEEDS, ignore_index=True)
-    one, many = (with_rows(fit("power", t, objective="squares"), t) for t in (once, copies))
+    one, many = (fit("power", t, objective="squares") for t in (once, copies))
     assert (one.dof, many.dof) == (8, 8)
     for method in ("profile", "delta"):
         for name in ("A", "alpha"):
@@ -85,9 +85,10 @@ def test_intervals_cover_where_configurations_have_errors_of_their_own() -> None
     hits: dict[str, list[bool]] = {"configurations": [], "rows": []}
     for _ in range(80):
         runs = seeded(rng, own=0.01, seeds=0.002)
-        found = fit("power", runs, objective="squares", starts=1)
-        for name, one in (("configurations", with_rows(found, runs)), ("rows", found)):
-            low, high = one.interval(method="delta")["alpha"]
+        unnamed = runs.drop(columns="configuration")  # then each row counts by itself
+        for name, table in (("configurations", runs), ("rows", unnamed)):
+            found = fit("power", table, objective="squares", starts=1)
+            low, high = found.interval(method="delta")["alpha"]
             hits[name].append(low <= 0.05 <= high)
     assert np.mean(hits["configurations"]) >= 0.95 - 3 * 0.024
     assert np.mean(hits["rows"]) < 0.8  # four rows of a configuration taken for four pieces of news
@@ -98,8 +99,8 @@ def test_checkpoints_of_one_run_do_not_sharpen_an_interval() -> None:
     runs = seeded(rng, own=0.01, seeds=0.001)
     runs["compute"] *= 1.3 ** runs["seed"]
     runs["loss"] *= 1.3 ** (-0.05 * runs["seed"])
-    plain = fit("power", runs, objective="squares")
-    found = with_rows(plain, runs)
+    plain = fit("power", runs.drop(columns="configuration"), objective="squares")
+    found = fit("power", runs, objective="squares")
     assert found.noise is not None
     assert found.noise.seeds_dof == 0  # no two rows at one place
     assert np.isnan(found.noise.seeds)
@@ -110,6 +111,6 @@ def test_checkpoints_of_one_run_do_not_sharpen_an_interval() -> None:
 def test_too_few_configurations_are_said() -> None:
     runs = seeded(np.random.default_rng(6), own=0.01, seeds=0.001)
     two = runs[runs["configuration"].isin(["0", "9"])]
-    found = with_rows(fit("power", two, objective="squares"), two)
+    found = fit("power", two, objective="squares")
     assert any("2 configurations can't say how far the law is off" in t for t in found.warnings)
     assert found.dof == len(two) - 2

@@ -39,7 +39,7 @@ def test_json_contract(runs: pd.DataFrame, law: str, bootstrap: int) -> None:
     found = analyse(runs, law=law, bootstrap=bootstrap).to_dict()
     assert {"law", "target", "level", "interval_method", "groups"} <= set(found)
     assert found["law"] == law
-    assert found["interval_method"] == ("bootstrap" if bootstrap else "delta")
+    assert found["interval_method"] == ("bootstrap" if bootstrap else "profile")
     assert set(found["groups"]) == {"astro", "transformer"}
     for group in found["groups"].values():
         assert set(group) >= GROUP_KEYS

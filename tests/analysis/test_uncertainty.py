@@ -14,7 +14,6 @@ from scaling.analysis.configurations import configuration_numbers, configuration
 from scaling.analysis.fitting import fit
 from scaling.analysis.frontier import Frontier, frontier
 from scaling.analysis.law import FitError
-from scaling.analysis.noise import with_rows
 from scaling.analysis.result import Fit
 from scaling.analysis.uncertainty import FrontierSample, RowSample, bootstrapped
 
@@ -72,7 +71,7 @@ def test_a_bootstrap_that_disagrees_is_said() -> None:
     compute, noise = np.logspace(11, 14, 30), np.random.default_rng(0).normal(size=30)
     once = pd.DataFrame({"compute": compute, "loss": compute**-0.05 * np.exp(0.001 * noise)})
     repeated = pd.concat([once] * 4, ignore_index=True).assign(configuration=list(range(30)) * 4)
-    found = with_rows(fit("power", repeated, objective="squares"), repeated)
+    found = fit("power", repeated, objective="squares")
     logs, losses = (np.log(repeated[[name]].to_numpy()) for name in ("compute", "loss"))
 
     def notes(numbers: np.ndarray) -> list[str]:

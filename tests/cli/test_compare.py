@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
@@ -16,20 +15,10 @@ from scaling.cli import main
 Ask = Callable[..., Result]
 
 
-def _simulator() -> ModuleType:
-    path = Path(__file__).parents[1] / "analysis" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("simulated_runs", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
-def ask(tmp_path: Path) -> Ask:
+def ask(simulate: Callable[..., pd.DataFrame], tmp_path: Path) -> Ask:
     """Asks about a table in which astro needs 0.49 of the compute."""
-    runs = _simulator().simulated(sizes=3, seeds=2).drop(columns="reason")
+    runs = simulate(sizes=3, seeds=2)
     runs.to_csv(tmp_path / "runs.csv", index=False)
 
     def asked(*arguments: str, code: int = 0, candidate: str = "astro") -> Result:

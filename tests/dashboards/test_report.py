@@ -97,7 +97,7 @@ def test_says_everything_it_should(tmp_path: Path) -> None:
         "0.4601 (inside the interval)",
         "1 of 60 runs were left out",
         "failed: loss is NaN at step 40",
-        "best configuration of each budget",
+        "minimum of a parabola through each budget's valley",
         "Huber, delta 0.001",
         "100 times configurations were drawn",
         "climber report quickstart -o report.html",
