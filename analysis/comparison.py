@@ -80,9 +80,11 @@ class Comparison:
             )
         if found.compute is None:
             return f"The fitted curves don't cross within reach ({measured}{chance})."
-        near = ["…" if end is None else format_si(end, digits=3) for end in found.interval]
+        low, high = ("no limit" if e is None else format_si(e, digits=3) for e in found.interval)
         place = f"{format_si(found.compute, digits=3)} {self.unit}"
-        interval = f"{self.level:.0%} interval {near[0]} to {near[1]}"
+        interval = f"{self.level:.0%} interval: from {low} to {high}"
+        if found.interval == (None, None):
+            interval = f"{self.level:.0%} interval without limits"
         if not found.shown:
             return (
                 f"Whether the curves cross is not decided: the fitted ones meet at {place}, {interval} "
