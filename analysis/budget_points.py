@@ -15,6 +15,7 @@ from scaling.analysis.law import Array
 from scaling.analysis.repeats import Noise, Repeats
 from scaling.analysis.valley import FEWEST, Grid, at_minimum, bracketed, window
 from scaling.analysis.valley_curve import exponentials
+from scaling.units import format_si
 
 Rule = Literal["valley", "other seeds", "best", "hull"]
 """`hull` is for tables without shared budgets."""
@@ -40,16 +41,18 @@ def no_valley(data: Repeats, noise: Noise) -> str:
     for k, budget in enumerate(data.budgets):
         sizes = np.sort(data.size[data.budget == k])
         if len(sizes) < FEWEST:
-            return f"budget {budget:.3g} has {len(sizes)} sizes, {FEWEST} are needed"
+            return (
+                f"budget {format_si(budget, digits=3)} has {len(sizes)} sizes, {FEWEST} are needed"
+            )
         if (np.diff(sizes) < SAME_SIZE).any():
-            return f"budget {budget:.3g} has several configurations of one size"
+            return f"budget {format_si(budget, digits=3)} has several configurations of one size"
     grid = Grid(data.size, data.budget)
     means = _means(data.selection[None], data.present)
     loss = np.exp(means)
     curves = exponentials(grid, loss, window(grid, loss))
     place = bracketed(grid, loss, curves.place)[0]
     if not np.isfinite(place).all():
-        bad = ", ".join(f"{budget:.3g}" for budget in data.budgets[~np.isfinite(place)])
+        bad = ", ".join(format_si(budget, digits=3) for budget in data.budgets[~np.isfinite(place)])
         return f"no minimum of loss against parameters inside the sizes of budget {bad}"
     near = window(grid, loss)[0] > 0
     fitted = np.concatenate(

@@ -20,6 +20,8 @@ Params = tuple[float, float, float]
 """E, A and alpha of E + A C^-alpha."""
 MIDDLE = 10**12.5
 BUDGETS = np.logspace(11.5, 13.5, 5)
+WANTED, WIDEST = 0.92, 1.3
+"""Coverage and width to reach, less and more what Monte-Carlo errors account for."""
 SELECTION_NOISE = 0.25
 """Standard deviation of validation against test, in units of the noise between seeds."""
 
@@ -50,14 +52,23 @@ class Cell:
     shared: float = 0.0
     """Share of the noise's variance that both architectures have in common, by budget and seed."""
 
+    def words(self) -> str:
+        """The pair, and what is unusual about it."""
+        notes = [
+            f"{self.shared:.0%} of the noise shared" if self.shared else "",
+            "all sizes equally good" if not self.valley else "",
+            "the best size stays" if self.drift == (0.0, 0.0) else "",
+        ]
+        return ", ".join([self.truth, *(note for note in notes if note)])
+
 
 CELLS = (
     *(Cell(truth, noise) for truth in TRUTHS for noise in (0.001, 0.003)),
+    *(Cell(truth, noise, (6, 6), drift=(0.3, 0.3)) for truth in TRUTHS for noise in (0.001, 0.003)),
     Cell("copies", sizes=(12, 4), drift=(0.0, 0.0)),
     Cell("copies", sizes=(12, 4), valley=0.0),
     Cell("copies", shared=0.6),
     Cell("crossing", shared=0.6),
-    Cell("crossing", sizes=(6, 6), drift=(0.3, 0.3)),
 )
 
 
@@ -86,9 +97,18 @@ class Row:
         return asdict(self)
 
     @property
+    def shares(self) -> tuple[float, ...]:
+        """All coverages: of the multiplier at three computes and where it decides, of the crossing."""
+        return (*self.multiplier, self.deciding, self.crossing)
+
+    @property
     def least(self) -> float:
         """The worst coverage of the row."""
-        return min(*self.multiplier, self.deciding, self.crossing)
+        return min(self.shares)
+
+    def reaches(self, share: float, wanted: float) -> bool:
+        """Whether a share is not below what is wanted by more than two Monte-Carlo errors."""
+        return share >= wanted - 2.0 * float(np.sqrt(wanted * (1.0 - wanted) / self.simulations))
 
 
 def compare_coverage(

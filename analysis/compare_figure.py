@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from scaling.analysis.cost import Cost
@@ -18,29 +20,67 @@ TALLEST = 1e4
 """A band may leave the picture; it must not rule it."""
 
 
-def multiplier_vs_compute(found: Versus, cost: Cost) -> Figure | Skipped:
-    """m(C) over the common range and a little beyond; `Skipped` where there is no number."""
+def multiplier_vs_compute(contests: Sequence[Versus], cost: Cost) -> Figure | Skipped:
+    """m(C) of each contest over its common range and a little beyond, with the crossing.
+
+    `Skipped` where no contest gives a number; one that gives none among others is in the notes.
+    """
+    layers: list[Layer] = []
+    notes: list[str] = []
+    keys: list[str] = []
+    for found in contests:
+        key = f"{found.comparison.candidate} against {found.comparison.baseline}"
+        drawn, why = _contest(key, found, cost)
+        layers += drawn
+        keys += [key] if drawn else []
+        if drawn and len(contests) == 1:
+            comparison = found.comparison
+            notes = [comparison.sentence(), comparison.crossing_sentence(), found.paired.sentence()]
+        elif why:
+            notes.append(f"{key}: {why}")
+    if not keys:
+        return Skipped(NAME, "; ".join(notes) or "nothing was compared")
+    ends = [float(edge) for layer in layers for edge in layer.x]
+    layers.insert(0, Layer("line", "equal", np.array([min(ends), max(ends)]), np.ones(2)))
+    names = dict.fromkeys(one.comparison.baseline for one in contests)
+    candidates = dict.fromkeys(one.comparison.candidate for one in contests)
+    baseline = next(iter(names)) if len(names) == 1 else "the baseline"
+    candidate = next(iter(candidates)) if len(candidates) == 1 else "the candidate"
+    level = contests[0].comparison.level
+    if len(contests) == 1:
+        keys += ["crossing"] if any(one.key == "crossing" for one in layers) else []
+        place = format_si(contests[0].comparison.at.compute, digits=3)
+        decided = f"where it is decided ({place} {cost.unit})"
+    else:
+        layers = [one for one in layers if one.key != "crossing"]
+        decided = "where it is decided"
+    labels = {"crossing": f"crossing, with its {level:.0%} interval"}
+    return Figure(
+        name=NAME,
+        title=f"How much more {cost.words} {baseline} needs for the loss of {candidate}",
+        x_label=f"{cost.words} of {candidate} ({cost.unit})",
+        y_label=f"multiplier (above 1: {candidate} is cheaper)",
+        panels=(Panel("", tuple(layers)),),
+        keys=tuple(keys), labels=tuple(labels.get(key, key) for key in keys), ordered=False,
+        frontier=decided, notes=tuple(notes),
+    )  # fmt: skip
+
+
+def _contest(key: str, found: Versus, cost: Cost) -> tuple[list[Layer], str]:
+    """The marks of one contest, or none and why."""
     comparison = found.comparison
     low, high = comparison.crossing.range
     if not low < high:
-        return Skipped(NAME, f"the two were not measured at any common {cost.words}")
+        return [], f"the two were not measured at any common {cost.words}"
     if comparison.at.value is None:
-        return Skipped(NAME, comparison.at.reason)
+        return [], comparison.at.reason
     ours, theirs = found.paired.baseline, found.paired.candidate
     grid = np.geomspace(low / BEYOND, high * BEYOND, POINTS)
-    curve = [
-        m
-        for m in (multiplier(ours, theirs, float(c), comparison.level, cost.unit) for c in grid)
-        if m.value is not None
-    ]
+    points = (multiplier(ours, theirs, float(c), comparison.level, cost.unit) for c in grid)
+    curve = [m for m in points if m.value is not None]
     if not curve:
-        return Skipped(NAME, "the baseline never reaches the candidate's loss")
-    key = f"{comparison.candidate} against {comparison.baseline}"
-    layers = [_band(key, curve), *_lines(key, curve)]
-    layers.append(Layer("line", "equal", grid[[0, -1]], np.ones(2)))
-    at = comparison.at
-    layers.append(_dots(key, [at]))
-    notes = [comparison.sentence(), comparison.crossing_sentence(), found.paired.sentence()]
+        return [], "the baseline never reaches the candidate's loss"
+    layers = [_band(key, curve), *_lines(key, curve), _dots(key, [comparison.at])]
     crossing = comparison.crossing
     if crossing.compute is not None and low / BEYOND <= crossing.compute <= high * BEYOND:
         ends = [
@@ -49,18 +89,7 @@ def multiplier_vs_compute(found: Versus, cost: Cost) -> Figure | Skipped:
         ]
         layers.append(Layer("line", "crossing", np.array(ends), np.array([1.0, 1.0])))
         layers.append(Layer("frontier", "crossing", np.array([crossing.compute]), np.ones(1)))
-    keys = [key, *(["crossing"] if any(one.key == "crossing" for one in layers) else [])]
-    labels = {key: key, "crossing": f"crossing, with its {comparison.level:.0%} interval"}
-    return Figure(
-        name=NAME,
-        title=f"How much more {cost.words} {comparison.baseline} needs for the loss of {comparison.candidate}",
-        x_label=f"{cost.words} of {comparison.candidate} ({cost.unit})",
-        y_label=f"multiplier (above 1: {comparison.candidate} is cheaper)",
-        panels=(Panel("", tuple(layers)),),
-        keys=tuple(keys), labels=tuple(labels[k] for k in keys), ordered=False,
-        frontier=f"where it is decided ({format_si(at.compute, digits=3)} {cost.unit})",
-        notes=tuple(notes),
-    )  # fmt: skip
+    return layers, ""
 
 
 def _band(key: str, curve: list[Multiplier]) -> Layer:

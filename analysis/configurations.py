@@ -23,6 +23,11 @@ class Usable:
     excluded: pd.DataFrame
     """Rows left out, with the column `excluded` (why)."""
 
+    def why_none(self, *otherwise: str) -> str:
+        """Why no run is usable; `otherwise` where no row says it."""
+        reasons = ", ".join(sorted(set(self.excluded["excluded"].map(str)))[:3])
+        return reasons or ", ".join(otherwise) or "the table is empty"
+
 
 def usable(runs: pd.DataFrame, columns: Sequence[str]) -> Usable:
     """Split off the rows that can't be used: failed, missing or non-positive numbers, repeats.
@@ -100,6 +105,13 @@ def configurations(runs: pd.DataFrame, target: str) -> pd.DataFrame:
     table["target_std"] = groups[target].std()
     order = [name for name in ("architecture", "budget", "compute", target) if name in table]
     return table.sort_values(order, kind="stable", ignore_index=True)
+
+
+def selection_column(table: pd.DataFrame, target: str) -> str:
+    """What a choice goes by: the validation loss where every row has one, else the target."""
+    name = f"validation_{target}"
+    known = name in table and bool((pd.to_numeric(table[name], errors="coerce") > 0).all())
+    return name if known else target
 
 
 def _numeric(column: pd.Series) -> bool:

@@ -17,16 +17,14 @@ def diagnosed(
     settled: bool,
     bound: Sequence[str],
     tied: bool,
-    level: float = 0.95,
 ) -> Fit:
-    """The fit with its status and warnings.
+    """The fit with its status and warnings, those aside that intervals give rise to.
 
     Args:
-        fit: without status.
+        fit: without status; its warnings stay.
         settled: whether the optimizer converged.
         bound: parameters at a bound.
         tied: whether variables move together.
-        level: of the intervals the warnings speak of.
     """
     status: Status = "ok"
     lasting: list[str] = []
@@ -55,10 +53,10 @@ def diagnosed(
         lasting.append(
             f"only {fit.starts_at_optimum:.0%} of {fit.starts} starts reached the optimum"
         )
-    return with_interval_warnings(replace(fit, status=status, warnings=tuple(lasting)), level)
+    return replace(fit, status=status, warnings=(*lasting, *fit.warnings))
 
 
-def with_interval_warnings(fit: Fit, level: float) -> Fit:
+def with_interval_warnings(fit: Fit, level: float = 0.95) -> Fit:
     """The fit with the warnings that its intervals give rise to added.
 
     Call it again on a fit with draws: what the delta intervals said before is replaced.

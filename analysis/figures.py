@@ -7,11 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from scaling.analysis.compare_figure import multiplier_vs_compute
+from scaling.analysis.cost import COSTS
 from scaling.analysis.figure import Figure, Kind, Layer, Panel, Skipped, label_of, title_of
 from scaling.analysis.findings import Analysis, Group
 from scaling.analysis.rate_figure import loss_vs_lr
 from scaling.analysis.result import number
 from scaling.analysis.temperatures import HeatMap, temperatures
+from scaling.analysis.versus import Versus
 from scaling.units import format_si
 
 FAR = 1.5
@@ -33,9 +36,13 @@ Drawing = Figure | HeatMap
 
 
 def figures(analysis: Analysis) -> tuple[list[Drawing], list[Skipped]]:
-    """Loss against compute, parameters and sequence length, each named where there is nothing to
-    show; and where a table has them, loss against learning rate, and learned temperatures."""
+    """Loss against compute, parameters and sequence length, and the compute multiplier, each named
+    where there is nothing to show; and where a table has them, loss against learning rate, and
+    learned temperatures."""
     found = [loss_vs_compute(analysis), *(loss_vs_axis(analysis, a) for a in ("params", "seq_len"))]
+    contests = [one for one in analysis.contests if isinstance(one, Versus)]
+    if contests:
+        found.insert(1, multiplier_vs_compute(contests, COSTS["compute"]))
     drawn: list[Drawing] = [one for one in found if isinstance(one, Figure)]
     by_rate, learned = loss_vs_lr(analysis), temperatures(analysis)
     if isinstance(by_rate, Figure):  # few tables hold such a sweep: nobody misses it in the others
@@ -75,7 +82,8 @@ def loss_vs_compute(analysis: Analysis) -> Figure | Skipped:
     if analysis.law.variables == ("compute",):
         lines = f"Lines: {target} = {analysis.law.formula}, fitted to {_fitted_to(groups)}"
         if any(layer.kind == "band" for layer in layers):
-            lines += f"; bands: {analysis.level:.0%} intervals ({analysis.interval_method})"
+            how = "linearised" if analysis.interval_method == "profile" else "bootstrap"
+            lines += f"; bands: {analysis.level:.0%} intervals ({how})"
         notes.append(f"{lines}; dashed beyond the data")
         notes += [f"{key}: no fit, {group.error}" for key, group in groups.items() if group.error]
     else:
@@ -182,7 +190,8 @@ def _label(key: str, group: Group, level: float) -> str:
     low, high = group.fit.interval(level)[exponent]
     if np.isnan(low):
         return f"{key}: {exponent} {value} (no interval)"
-    return f"{key}: {exponent} {value} [{low:.3g}, {high:.3g}]"
+    ends = (format_si(end) if np.isinf(end) else f"{end:.3g}" for end in (low, high))
+    return f"{key}: {exponent} {value} [{', '.join(ends)}]"
 
 
 def _budgets(tables: dict[str, pd.DataFrame]) -> dict[str, float | None]:

@@ -13,6 +13,7 @@ from scaling.analysis.frontier import Frontier
 from scaling.analysis.law import Law
 from scaling.analysis.references import Reference
 from scaling.analysis.result import Fit, number
+from scaling.analysis.versus import Versus
 from scaling.units import MISSING, plain
 
 
@@ -49,7 +50,8 @@ class Analysis:
     target: str
     level: float
     groups: dict[str, Group]
-    comparisons: tuple[Comparison, ...]
+    contests: tuple[Versus | Comparison, ...]
+    """A bare comparison where nothing but the fits could be compared."""
     excluded: pd.DataFrame
     """Runs left out, with the column `excluded` (why)."""
     warnings: tuple[str, ...]
@@ -64,6 +66,13 @@ class Analysis:
         """That of the fits; see `Fit.interval_method`."""
         methods = [group.fit.interval_method for group in self.groups.values() if group.fit]
         return methods[0] if methods else "bootstrap" if self.draws else "profile"
+
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """The answers alone."""
+        return tuple(
+            one if isinstance(one, Comparison) else one.comparison for one in self.contests
+        )
 
     def failed(self) -> list[str]:
         """Groups without a fit."""
@@ -88,7 +97,7 @@ class Analysis:
                 },
                 "pinned": pinned,
                 "references": {one.name: {self.target: one.loss} for one in self.references},
-                "comparisons": [comparison.to_dict() for comparison in self.comparisons],
+                "comparisons": [contest.to_dict() for contest in self.contests],
                 "excluded": [
                     {"row": row, "reason": reason}
                     for row, reason in self.excluded["excluded"].items()

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from scaling.analysis.delta import huber_factors, inverse_information
-from scaling.analysis.diagnosis import diagnosed
+from scaling.analysis.diagnosis import diagnosed, with_interval_warnings
 from scaling.analysis.law import Array, Law, law_of
 from scaling.analysis.multistart import Optimum, best_of, spread
 from scaling.analysis.noise import with_rows
@@ -31,6 +31,7 @@ def fit(
     fixed: Mapping[str, float] | None = None,
     starts: int | Sequence[Mapping[str, float]] = 24,
     seed: int = 0,
+    diagnose: bool = True,
 ) -> Fit:
     """Fit `law` to every row of `runs`; no row is left out.
 
@@ -47,6 +48,8 @@ def fit(
         starts: how many (the first from the data, the others random), or the starts themselves as
             raw parameters.
         seed: of the random starts.
+        diagnose: whether to say what the data leave open; where they leave much, that takes several
+            times as long as the fit. Without it the status says only how the optimizer ended.
 
     Raises:
         FitError: a missing column, missing or non-positive numbers (the rows are named), fewer
@@ -90,14 +93,15 @@ def fit(
         dof=dof, scatter=scatter, objective=objective_name(loss),
     )  # fmt: skip
     found = diagnosed(
-        found,
+        with_rows(found, runs),
         settled=best.settled,
         bound=[name for name, at in zip(law.parameters, free & at_bound) if at],
         tied=tied(rows.logs),
     )
+    if diagnose:
+        found = with_interval_warnings(found)
     again = repeats(rows)
-    found = replace(found, warnings=(again, *found.warnings)) if again else found
-    return with_rows(found, runs)
+    return replace(found, warnings=(again, *found.warnings)) if again else found
 
 
 def described(

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
+from scaling.analysis.configurations import selection_column
 from scaling.analysis.law import Array
 from scaling.analysis.valley import Grid, polynomials, window
 
@@ -235,9 +236,7 @@ def frontier(
     if len(configurations) == 0:
         raise ValueError("no usable configuration: there is no frontier")
     shared = shared_budgets(configurations) if budgets is None else budgets
-    selection = f"validation_{target}"
-    if selection not in configurations or not configurations[selection].notna().all():
-        selection = target
+    selection = selection_column(configurations, target)
     candidates = Candidates(
         compute=configurations["compute"].to_numpy(dtype=np.float64),
         selection=configurations[selection].to_numpy(dtype=np.float64) ** (-1 if increasing else 1),

@@ -199,7 +199,7 @@ def holdout(
     rungs = ladder(runs, law, target=target, all_runs=all_runs)
     options: dict[str, Any] = {
         "target": target, "fixed": fixed, "objective": objective,
-        "huber_delta": huber_delta, "seed": seed,
+        "huber_delta": huber_delta, "seed": seed, "diagnose": False,
     }  # fmt: skip
     steps, skipped = [], []
     for found in _steps(law, rungs, options, level):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
-
 import numpy as np
 import pandas as pd
 
@@ -70,12 +68,10 @@ def isoflop(
     roles = split_roles(runs)
     usability = usable(roles.trained, [size, "compute", target])
     if usability.runs.empty:
-        reasons = ", ".join(sorted(set(usability.excluded["excluded"].map(str)))[:3])
-        raise ValueError(f"no usable run among {len(runs)}: {reasons or 'the table is empty'}")
+        raise ValueError(f"no usable run among {len(runs)}: {usability.why_none()}")
     groups = {}
     for part in grouped(usability.runs, by=by, allow_mixed=allow_mixed):
-        # The same group gets the same draws whatever other groups the table holds.
-        rng = np.random.default_rng([seed, zlib.crc32(part.name.encode())])
+        rng = np.random.default_rng(part.entropy(seed))
         table = configurations(part.runs, target)
         groups[part.name] = _group(part.name, table, size, target, method, bootstrap, level, rng)
     references = roles.references.assign(excluded="a reference: counted, not trained")

@@ -66,12 +66,6 @@ def budget_numbers(table: pd.DataFrame) -> np.ndarray:
     return numbers
 
 
-def selection_column(table: pd.DataFrame, target: str) -> str:
-    """What minima are looked for in: the validation loss where every configuration has one."""
-    name = f"validation_{target}"
-    return name if name in table and bool((table[name] > 0).all()) else target
-
-
 def best_of_each(budget: Budget, axis: str, selection: str) -> pd.DataFrame:
     """The configuration with the lowest selection loss at each value of an axis, ascending."""
     best = budget.table.groupby(axis)[selection].idxmin()

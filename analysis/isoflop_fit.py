@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from scaling.analysis.configurations import selection_column
 from scaling.analysis.isoflop_budgets import (
     Budget,
     Refused,
     best_of_each,
     refusal,
-    selection_column,
 )
 from scaling.analysis.law import Array
 from scaling.analysis.valley import (

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from scaling.analysis.diagnosis import diagnosed
+from scaling.analysis.diagnosis import diagnosed, with_interval_warnings
 from scaling.analysis.fitting import (
     Objective,
     check_given,
@@ -186,7 +186,9 @@ def fit_joint(
             dof=dof, scatter=scatter, objective=objective_name(loss),
         )  # fmt: skip
         bound = [p for p, k in zip(law.parameters, places) if free[k] and at_bound[k]]
-        groups[name] = diagnosed(found, settled=best.settled, bound=bound, tied=tied(rows.logs))
+        groups[name] = with_interval_warnings(
+            diagnosed(found, settled=best.settled, bound=bound, tied=tied(rows.logs))
+        )
     first = next(iter(groups.values()))
     return JointFit(
         law, target, {name: first.params[name] for name in common}, groups,

@@ -50,7 +50,9 @@ def ladder(runs: pd.DataFrame, law: Law, *, target: str, all_runs: bool = False)
     """
     if law.variables == ("compute",):
         use = _used(runs, ["compute", target])
-        return _of_runs(use, "compute", target) if all_runs else _of_frontier(use, target)
+        if all_runs:
+            return _of_runs(use, "compute", target)
+        return _of_frontier(use, target, law.increasing)
     runs, order = with_order(runs)
     return _of_runs(_used(runs, [*law.variables, target, order]), order, target)
 
@@ -63,8 +65,7 @@ def left_out(excluded: pd.DataFrame) -> LeftOut:
 def _used(runs: pd.DataFrame, columns: list[str]) -> Usable:
     use = usable(runs, columns)
     if use.runs.empty:
-        reasons = ", ".join(sorted(set(use.excluded["excluded"].map(str)))[:3])
-        raise FitError(f"no usable run among {len(runs)}: {reasons or 'the table is empty'}")
+        raise FitError(f"no usable run among {len(runs)}: {use.why_none()}")
     return use
 
 
@@ -94,6 +95,8 @@ class Windows:
     order: str
     shared: bool
     target: str
+    increasing: bool
+    """Whether more of the target is better."""
     excluded: LeftOut
 
     @property
@@ -113,8 +116,13 @@ class Windows:
             raise ValueError(f"{len(found.excluded)} runs: {found.excluded['excluded'].iloc[0]}")
         if law.variables != ("compute",):
             return found.runs
-        table = configurations(found.runs, self.target)
-        return frontier(table, target=self.target, budgets=self.shared).points
+        return self.frontier(configurations(found.runs, self.target))
+
+    def frontier(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Points of the frontier of some configurations."""
+        return frontier(
+            table, target=self.target, budgets=self.shared, increasing=self.increasing
+        ).points
 
     def words(self, law: Law) -> str:
         """What `rows` are."""
@@ -132,20 +140,22 @@ def frontier_windows(runs: pd.DataFrame, target: str) -> Windows:
     use = _used(runs, [order, target])
     table = configurations(use.runs.assign(compute=use.runs[order]), target)
     shared = shared_budgets(table)
-    points = frontier(table, target=target, budgets=shared).points
-    return Windows(use.runs, points, order, shared, target, left_out(use.excluded))
+    # A rising metric needs the other side of the cloud; the laws refuse what goes the other way.
+    rising = table["compute"].corr(table[target], method="spearman") > 0
+    points = frontier(table, target=target, budgets=shared, increasing=rising).points
+    return Windows(use.runs, points, order, shared, target, rising, left_out(use.excluded))
 
 
-def _of_frontier(use: Usable, target: str) -> Ladder:
+def _of_frontier(use: Usable, target: str, increasing: bool) -> Ladder:
     table = configurations(use.runs, target)
     shared = shared_budgets(table)
-    points = frontier(table, target=target, budgets=shared).points
+    points = frontier(table, target=target, budgets=shared, increasing=increasing).points
 
     def window(k: int) -> pd.DataFrame:
         if shared:
             return points.iloc[:k]
         known = table[table["compute"] <= points["compute"][k - 1]]
-        return frontier(known, target=target, budgets=False).points
+        return frontier(known, target=target, budgets=False, increasing=increasing).points
 
     return Ladder(
         tuple(points["compute"]), window, lambda k: points.iloc[k : k + 1], "the frontier",

@@ -13,7 +13,6 @@ import pandas as pd
 from scipy import stats
 
 from scaling.analysis.configurations import configuration_numbers
-from scaling.analysis.diagnosis import with_interval_warnings
 from scaling.analysis.law import Array
 from scaling.analysis.profile import Data
 from scaling.analysis.result import Fit
@@ -87,8 +86,8 @@ def noise_of(residual: Array, x: Array, configuration: np.ndarray, parameters: i
     )
 
 
-def with_rows(fit: Fit, runs: pd.DataFrame, *, level: float = 0.95) -> Fit:
-    """The fit holding its rows, so that profile intervals can be made, and counting them right.
+def with_rows(fit: Fit, runs: pd.DataFrame) -> Fit:
+    """The fit, not diagnosed yet, holding its rows (profile intervals need them), counted right.
 
     Where configurations have several rows, errors follow from the scatter of the configurations
     about the law and their number less the free parameters. Seeds of a design with as many of them
@@ -97,7 +96,6 @@ def with_rows(fit: Fit, runs: pd.DataFrame, *, level: float = 0.95) -> Fit:
     Args:
         fit: of `runs`.
         runs: the table, with its configurations named as `configuration_numbers` reads them.
-        level: of the intervals that warnings speak of.
     """
     names = [*fit.law.variables, fit.target]
     table = runs[names].apply(pd.to_numeric).to_numpy(dtype=np.float64)
@@ -108,7 +106,7 @@ def with_rows(fit: Fit, runs: pd.DataFrame, *, level: float = 0.95) -> Fit:
     configuration = np.unique(configuration_numbers(runs), return_inverse=True)[1].ravel()
     count, parameters = int(configuration.max()) + 1, int(fit.problem.free.sum())
     if count == len(x) or fit.dof <= 0:
-        return with_interval_warnings(fit, level)
+        return fit
     predicted, _ = fit.law.evaluate(data.x, fit.problem.theta[None])
     noise = noise_of(log_target - predicted[0], x, configuration, parameters)
     notes = [text for text in (noise.note(),) if text]
@@ -127,8 +125,7 @@ def with_rows(fit: Fit, runs: pd.DataFrame, *, level: float = 0.95) -> Fit:
             stderr={name: error * root for name, error in fit.stderr.items()},
             problem=replace(fit.problem, cov=fit.problem.cov * inflation),
         )  # fmt: skip
-    fit = replace(fit, noise=noise, warnings=(*fit.warnings, *notes))
-    return with_interval_warnings(fit, level)
+    return replace(fit, noise=noise, warnings=(*fit.warnings, *notes))
 
 
 def _within(residual: Array, group: np.ndarray) -> tuple[float, int]:

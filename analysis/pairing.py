@@ -209,6 +209,7 @@ def _fitted(
 ) -> Fit:
     options: dict[str, Any] = {
         "target": target, "objective": objective, "fixed": fixed, "starts": starts, "seed": seed,
+        "diagnose": False,
     }  # fmt: skip
     delta = max(huber_delta, EFFICIENT * float(errors.std()))
     first = fit(law, points, huber_delta=delta, **options)

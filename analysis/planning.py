@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -129,9 +129,17 @@ def propose(
             f"{min(float(g.runs['compute'].min()) for g in groups.values()):.3g}"
         )
     designs, table = _designs(analysis, groups, table)
+    today = _half_widths(designs, table, wanted, [], analysis.level)
+
+    def remaining(taken: Sequence[int], also: np.ndarray | None = None) -> Array:
+        """Sum over targets of the squared half-width, in units of today's; `[1]` or `[also]`."""
+        widths = _half_widths(designs, table, wanted, taken, analysis.level, also)
+        return np.asarray((widths / today).sum(axis=0))
+
+    cost = table["compute"].to_numpy(dtype=np.float64)
     chosen = min(
-        (_greedy(designs, table, wanted, allowance, analysis.level, by_cost) for by_cost in (1, 0)),
-        key=lambda picks: _criterion(designs, table, wanted, picks, analysis.level)[0],
+        (_greedy(remaining, cost, allowance, by_cost) for by_cost in (1, 0)),
+        key=lambda picks: remaining(picks)[0],
     )
     after = _expected(designs, table, wanted, chosen, analysis.level)
     then = _expected(designs, table, far, chosen, analysis.level)
@@ -182,23 +190,17 @@ def _designs(
 
 
 def _greedy(
-    designs: Mapping[str, _Design],
-    table: pd.DataFrame,
-    wanted: Sequence[Target],
-    allowance: float,
-    level: float,
-    by_cost: int,
+    remaining: Callable[..., Array], cost: Array, allowance: float, by_cost: int
 ) -> list[int]:
-    cost = table["compute"].to_numpy(dtype=np.float64)
     taken: list[int] = []
     left = allowance
-    now = _criterion(designs, table, wanted, [], level)[0]
+    now = remaining([])[0]
     while len(taken) < MOST_RUNS:
-        times = np.bincount(np.array(taken, dtype=int), minlength=len(table))
+        times = np.bincount(np.array(taken, dtype=int), minlength=len(cost))
         affordable = np.flatnonzero((cost <= left) & (times < MOST_REPEATS))
         if not affordable.size:
             break
-        then = _criterion(designs, table, wanted, taken, level, affordable)
+        then = remaining(taken, affordable)
         gain = np.log(now) - np.log(then)
         best = int(np.argmax(gain / cost[affordable] ** by_cost))
         if gain.max() < WORTH:
@@ -209,27 +211,13 @@ def _greedy(
     return taken
 
 
-def _criterion(
-    designs: Mapping[str, _Design],
-    table: pd.DataFrame,
-    wanted: Sequence[Target],
-    taken: Sequence[int],
-    level: float,
-    also: np.ndarray | None = None,
-) -> Array:
-    """Sum over targets of the squared half-width, in units of today's; `[1]` or `[also]`."""
-    widths = _half_widths(designs, table, wanted, taken, level, also)
-    today = _half_widths(designs, table, wanted, [], level, None)
-    return np.asarray((widths / today).sum(axis=0))
-
-
 def _half_widths(
     designs: Mapping[str, _Design],
     table: pd.DataFrame,
     wanted: Sequence[Target],
     taken: Sequence[int],
     level: float,
-    also: np.ndarray | None,
+    also: np.ndarray | None = None,
 ) -> Array:
     """Squared half-widths `[targets, 1]`, or `[targets, also]` with one more run each."""
     groups, rows = table["group"].to_numpy(), table["row"].to_numpy()
@@ -260,8 +248,8 @@ def _expected(
     taken: Sequence[int],
     level: float,
 ) -> tuple[Interval, ...]:
-    today = _half_widths(designs, table, wanted, [], level, None)[:, 0]
-    then = _half_widths(designs, table, wanted, taken, level, None)[:, 0]
+    today = _half_widths(designs, table, wanted, [], level)[:, 0]
+    then = _half_widths(designs, table, wanted, taken, level)[:, 0]
     ratios = np.sqrt(then / np.maximum(today, 1e-300))
     return tuple(target.shrunk(float(ratio)) for target, ratio in zip(wanted, ratios))
 

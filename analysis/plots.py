@@ -84,7 +84,7 @@ def draw(figure: Drawing) -> Canvas:
         places = [place for line in grid for place in line]
         for axes, panel in zip(places, figure.panels):
             _panel(axes, panel, figure)
-            axes.set_xlabel(figure.x_label)
+            axes.set_xlabel(style.literal(figure.x_label))
         for line in grid:
             line[0].set_ylabel(style.literal(figure.y_label))
         for axes in places[len(figure.panels) :]:

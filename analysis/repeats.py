@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from scaling.analysis.configurations import configuration_numbers
+from scaling.analysis.configurations import configuration_numbers, selection_column
 from scaling.analysis.law import Array
 
 
@@ -63,8 +63,7 @@ def repeats(runs: pd.DataFrame, target: str) -> Repeats:
         target: a loss column; `validation_<target>` selects where every run has it.
     """
     runs = runs.reset_index(drop=True)
-    selection = f"validation_{target}"
-    known = selection in runs and (pd.to_numeric(runs[selection], errors="coerce") > 0).all()
+    selection = selection_column(runs, target)
     number = configuration_numbers(runs)
     column, seeds = _columns(runs, number)
     shape = (int(number.max()) + 1, int(column.max()) + 1)
@@ -86,7 +85,7 @@ def repeats(runs: pd.DataFrame, target: str) -> Repeats:
     budgets, place = np.unique(budget, return_inverse=True)
     order = np.lexsort((compute, size, place))
     ours = np.log(values[target])[order]
-    theirs = np.log(values[selection])[order] if known else ours
+    theirs = ours if selection == target else np.log(values[selection])[order]
     return Repeats(
         compute[order], size[order], place[order], budgets, ours, theirs, seeds, names[order]
     )

@@ -160,7 +160,7 @@ def _judged(
 ) -> tuple[Candidate, Errors]:
     try:
         rows = windows.rows(law, windows.size)
-        criterion = aicc(fit(law, rows, **{**options, "objective": "squares"}))
+        criterion = aicc(fit(law, rows, **{**options, "objective": "squares"}, diagnose=False))
     except ValueError as error:  # a FitError is one
         return Candidate(law.name, reason=str(error)), {}
     judged = Candidate(law.name, windows.words(law), aicc=criterion)
@@ -180,7 +180,7 @@ def _extrapolated(law: Law, windows: Windows, options: dict[str, Any]) -> Errors
     out: Errors = {}
     for k in range((windows.size + 1) // 2, windows.size):
         try:
-            found = fit(law, windows.rows(law, k), **options)
+            found = fit(law, windows.rows(law, k), **options, diagnose=False)
         except ValueError:
             continue
         later = windows.points.iloc[k:]

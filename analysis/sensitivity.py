@@ -18,9 +18,11 @@ from scaling.analysis.law import Law, law_of
 from scaling.analysis.levels import LeftOut, left_out, with_order
 from scaling.analysis.references import split_roles
 from scaling.analysis.result import Interval, number
-from scaling.analysis.summary import analyse
+from scaling.analysis.summary import analyse, plain_one
 from scaling.units import MISSING, format_si, plain
 
+FEWER_DRAWS = 400
+"""Of a comparison under another setting; as asked it has as many as everywhere."""
 BEYOND = 10.0
 """The loss is predicted at so many times the largest compute."""
 
@@ -136,11 +138,12 @@ def sensitivity(
     (`compute_causal`); nominal lengths (`compute_nominal`); least squares and other Huber deltas;
     without the largest and without the smallest compute; all runs instead of the frontier; halves
     of the seeds; the last checkpoint of each run. A choice that the table or the law doesn't allow
-    keeps its row, which says why. Intervals are those of the fit without resampling.
+    keeps its row, which says why. Intervals of multipliers under other settings rest on fewer draws
+    than the one as asked.
 
     Args:
         runs, law, target, by, fixed, objective, huber_delta, level, seed, baseline, allow_mixed,
-            all_runs: see `summary.analyse`; without a baseline, the first group by name.
+            all_runs: see `summary.analyse`.
 
     Raises:
         ValueError: as `summary.analyse`, for the analysis as asked.
@@ -149,11 +152,12 @@ def sensitivity(
     asked: dict[str, Any] = {
         "law": law, "target": target, "by": by, "fixed": fixed, "objective": objective,
         "huber_delta": huber_delta, "level": level, "seed": seed, "baseline": baseline,
-        "allow_mixed": allow_mixed, "all_runs": all_runs, "bootstrap": 0,
+        "allow_mixed": allow_mixed, "all_runs": all_runs,
     }  # fmt: skip
     first = analyse(runs, **asked)
+    asked["comparison_draws"] = FEWER_DRAWS
     if law.variables == ("compute",) and len(first.groups) > 1:
-        asked["baseline"] = baseline or next(iter(first.groups))
+        asked["baseline"] = baseline or plain_one(list(first.groups))
     reach = {name: _largest(group) for name, group in first.groups.items()}
     rows = _rows(Setting("as asked", "", runs), first, asked["baseline"], reach, level)
     good = usable(split_roles(runs).trained, [*law.variables, target]).runs

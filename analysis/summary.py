@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
-import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,12 +14,14 @@ from scaling.analysis.configurations import configuration_numbers, configuration
 from scaling.analysis.findings import Analysis, Group
 from scaling.analysis.fitting import Objective, fit
 from scaling.analysis.frontier import Frontier, frontier, shared_budgets
-from scaling.analysis.grouping import grouped
+from scaling.analysis.grouping import Part, grouped
 from scaling.analysis.law import FitError, Law, law_of
 from scaling.analysis.references import references_of, split_roles
 from scaling.analysis.result import Fit
 from scaling.analysis.uncertainty import FrontierSample, RowSample, Sample, bootstrapped
-from scaling.analysis.versus import Setting, contest
+from scaling.analysis.versus import Reader, Setting, Versus, contest
+
+PLAIN = "transformer"
 
 
 def analyse(
@@ -34,12 +34,14 @@ def analyse(
     objective: Objective = "huber",
     huber_delta: float = 1e-3,
     starts: int = 24,
-    bootstrap: int = 2000,
+    bootstrap: int = 0,
+    comparison_draws: int = 2000,
     level: float = 0.95,
     seed: int = 0,
     baseline: str | None = None,
     allow_mixed: bool = False,
     all_runs: bool = False,
+    evaluations: Reader | None = None,
 ) -> Analysis:
     """Fit a law per group, with intervals, and compare the groups.
 
@@ -53,13 +55,15 @@ def analyse(
         by: the column whose values are the groups; a table without it is one group, `all`.
         fixed: given parameters, the same for all groups.
         objective, huber_delta, starts: see `fit`.
-        bootstrap: number of draws; 0 gives delta intervals.
+        bootstrap: draws of each fit, for percentile intervals; 0 gives profile intervals.
+        comparison_draws: of each comparison of two frontiers; 0 compares the fits as they are.
         level: of all intervals.
         seed: of starts and draws.
-        baseline: the group the others are compared with; None: the first by name.
+        baseline: the group the others are compared with; None: see `plain_one`.
         allow_mixed: split groups by data set (or by candidates per request) where the table mixes
             several, instead of refusing it; nothing is pooled or compared across.
         all_runs: fit laws in compute to every run too, instead of to the frontier.
+        evaluations: reads losses by user, for comparisons; None where the table is all there is.
 
     Raises:
         ValueError: a missing column, an unknown law, parameter or baseline, a mixed table, or no
@@ -71,10 +75,9 @@ def analyse(
     roles = split_roles(runs)
     usability = usable(roles.trained, [*law.variables, target])
     if usability.runs.empty:
-        reasons = ", ".join(sorted(set(usability.excluded["excluded"].map(str)))[:3])
-        if len(roles.references):
-            reasons = reasons or "all are references, which are counted: no law fits them"
-        raise ValueError(f"no usable run among {len(runs)}: {reasons or 'the table is empty'}")
+        counted_alone = ["all are references, which are counted: no law fits them"]
+        why = usability.why_none(*counted_alone[: len(roles.references)])
+        raise ValueError(f"no usable run among {len(runs)}: {why}")
     parts = grouped(usability.runs, by=by, allow_mixed=allow_mixed)
     counted, unusable = references_of(
         roles, usability.runs.index, target=target, allow_mixed=allow_mixed
@@ -87,17 +90,16 @@ def analyse(
     front = None if all_runs or law.variables != ("compute",) else budgets
     given = dict(fixed or {})
     groups = {
-        part.name: _group(law, part.name, part.runs, front, given, options, bootstrap, level)
-        for part in parts
+        part.name: _group(law, part, front, given, options, bootstrap, level) for part in parts
     }
     comparable = law.variables == ("compute",) and not law.increasing
-    setting = Setting(law, fixed=given, draws=bootstrap, level=level, **options)
+    setting = Setting(law, fixed=given, draws=comparison_draws, level=level, **options)
     scopes = {part.name: part.scope for part in parts}
     if baseline is not None and baseline not in groups:
         raise ValueError(f"no group {baseline!r} to compare with; valid: {', '.join(groups)}")
     return Analysis(
         law=law, target=target, level=level, groups=groups,
-        comparisons=_comparisons(groups, scopes, baseline, setting, bool(front)) if comparable else (),
+        contests=_comparisons(groups, scopes, baseline, setting, evaluations) if comparable else (),
         excluded=pd.concat([usability.excluded, unusable]) if len(unusable) else usability.excluded,
         references=counted,
         warnings=tuple(_table_warnings(usability.runs, law)),
@@ -108,8 +110,7 @@ def analyse(
 
 def _group(
     law: Law,
-    name: str,
-    runs: pd.DataFrame,
+    part: Part,
     budgets: bool | None,
     fixed: dict[str, float],
     options: dict[str, Any],
@@ -117,7 +118,7 @@ def _group(
     level: float,
 ) -> Group:
     """`budgets`: whether the frontier is chosen by budget; None fits all runs."""
-    target = options["target"]
+    target, runs = options["target"], part.runs
     table = configurations(runs, target)
     front: Frontier | None = None
     if budgets is not None:
@@ -127,8 +128,7 @@ def _group(
     else:
         rows = runs.sort_values([*law.variables, target], kind="stable")
         sample = _row_sample(law, rows, target)
-    # The same group gets the same draws whatever other groups the table holds.
-    entropy = [options["seed"], zlib.crc32(name.encode())]
+    entropy = part.entropy(options["seed"])
     draw_seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
 
     def attempt(given: dict[str, float]) -> tuple[Fit | None, str]:
@@ -143,7 +143,7 @@ def _group(
     free, error = attempt(fixed)
     floor = _floor(runs) if target == "loss" and law.offset and law.offset not in fixed else None
     pinned, pinned_error = attempt({**fixed, str(law.offset): floor}) if floor else (None, "")
-    return Group(name, free, pinned, error, pinned_error, floor, runs, table, front)
+    return Group(part.name, free, pinned, error, pinned_error, floor, runs, table, front)
 
 
 def _row_sample(law: Law, rows: pd.DataFrame, target: str) -> Sample:
@@ -169,29 +169,37 @@ def _comparisons(
     scopes: dict[str, str],
     baseline: str | None,
     setting: Setting,
-    budgets: bool,
-) -> tuple[Comparison, ...]:
-    """Every group against the baseline, within one data set; all pairs without a baseline.
+    evaluations: Reader | None,
+) -> tuple[Versus | Comparison, ...]:
+    """Every group against the baseline, within one data set.
 
-    At shared budgets and with draws as `climber compare` does it, else from the groups' own fits.
+    Frontiers with draws as `climber compare` does it, else from the groups' own fits.
     """
-    out = []
-    for first, second in itertools.combinations(groups, 2):
-        if scopes[first] != scopes[second] or (baseline and baseline not in (first, second)):
+    out: list[Versus | Comparison] = []
+    for scope in dict.fromkeys(scopes.values()):
+        members = [name for name in groups if scopes[name] == scope]
+        first = baseline or plain_one(members)
+        if first not in members:
             continue
-        names = (second, first) if baseline == second else (first, second)
-        one, two = (groups[name] for name in names)
-        if one.fit is None or two.fit is None:
-            continue
-        found = compare(one.fit, two.fit, names=names, level=setting.level)
-        if budgets and setting.draws and one.fit.dof + two.fit.dof > 0:
-            # Points that no law can be fitted to leave the groups' own fits.
-            with contextlib.suppress(FitError):
-                found = contest(
-                    one.runs, two.runs, names, setting, budgets=True, single=False
-                ).comparison
-        out.append(found)
+        for second in members:
+            one, two = groups[first], groups[second]
+            if second == first or one.fit is None or two.fit is None:
+                continue
+            names = (first, second)
+            found: Versus | None = None
+            if setting.draws and one.frontier and two.frontier:
+                # Points that no law can be fitted to leave the groups' own fits.
+                with contextlib.suppress(FitError):
+                    found = contest(
+                        one.runs, two.runs, names, setting, scope=scope, evaluations=evaluations
+                    )
+            out.append(found or compare(one.fit, two.fit, names=names, level=setting.level))
     return tuple(out)
+
+
+def plain_one(names: Sequence[str]) -> str:
+    """What the others are held against unless somebody says otherwise: the plain architecture."""
+    return next((name for name in names if name.split(" ")[0] == PLAIN), names[0])
 
 
 def _table_warnings(runs: pd.DataFrame, law: Law) -> list[str]:

@@ -103,7 +103,13 @@ class RowSample:
 
 
 def bootstrapped(
-    fit: Fit, sample: Sample, *, draws: int = 2000, seed: int = 0, level: float = 0.95
+    fit: Fit,
+    sample: Sample,
+    *,
+    draws: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+    diagnose: bool = True,
 ) -> Fit:
     """The fit with `draws`: its parameters on resampled configurations; intervals follow from them.
 
@@ -122,6 +128,7 @@ def bootstrapped(
         draws: how many; at least 100 for a 95 % interval that means anything.
         seed: of the draws.
         level: of the intervals that the warnings speak of.
+        diagnose: whether to renew the warnings, see `fit`.
 
     Raises:
         FitError: hardly any draw holds as many distinct points as there are free parameters.
@@ -146,7 +153,8 @@ def bootstrapped(
     found = {name: raw[:, k] for k, name in enumerate(fit.law.parameters)} | {
         name: np.full(len(raw), value) for name, value in fit.fixed.items()
     }
-    return with_interval_warnings(replace(fit, draws=found), level)
+    drawn = replace(fit, draws=found)
+    return with_interval_warnings(drawn, level) if diagnose else drawn
 
 
 def _draw(sample: Sample, fit: Fit, draws: int, rng: np.random.Generator) -> Points:

@@ -118,11 +118,9 @@ def contest(
     names: tuple[str, str],
     setting: Setting,
     *,
-    budgets: bool,
     cost: Cost = COSTS["compute"],
     scope: str = "",
     evaluations: Reader | None = None,
-    single: bool = True,
 ) -> Versus:
     """Compare two architectures of one kind of runs.
 
@@ -130,11 +128,9 @@ def contest(
         baseline, candidate: usable runs of one architecture each; `compute` holds the cost.
         names: of the two.
         setting: how they are fitted.
-        budgets: whether the runs share budgets of this cost.
         cost: what `compute` holds.
         scope: what the table mixes.
         evaluations: reads losses by user; None where the table is all there is.
-        single: whether to repeat it with one candidate per request.
 
     Raises:
         FitError: one of the two fits can't be made.
@@ -142,6 +138,9 @@ def contest(
     words: dict[str, Any] = {
         "names": names, "level": setting.level, "quantity": cost.words, "unit": cost.unit,
     }  # fmt: skip
+    budgets = cost.column == "compute" and shared_budgets(
+        configurations(pd.concat([baseline, candidate]), setting.target)
+    )
     pair = _fits(baseline, candidate, setting, budgets, evaluations)
     found = compare(pair.baseline, pair.candidate, **words)
     counted = tries(baseline, candidate)
@@ -166,7 +165,7 @@ def contest(
             )
             found = replace(found, verdict="not decided")
     alone, reason = None, ""
-    if single and cost.column == "compute":
+    if cost.column == "compute":
         alone, reason = _single(baseline, candidate, setting, words)
     return Versus(scope, found, pair, counted, fair, alone, reason, tuple(notes))
 
@@ -213,9 +212,6 @@ def versus(
     return [
         contest(
             one, two, (baseline, candidate), setting,
-            budgets=cost == "compute" and shared_budgets(
-                configurations(pd.concat([one, two]), setting.target)
-            ),
             cost=at, scope=scope, evaluations=evaluations,
         )
         for scope, one, two in sides
@@ -249,14 +245,14 @@ def _fits(
 
 def _hull_fit(runs: pd.DataFrame, setting: Setting, number: int) -> Fit:
     front = frontier(configurations(runs, setting.target), target=setting.target, budgets=False)
-    found = fit(setting.law, front.points, **setting.options())
+    found = fit(setting.law, front.points, **setting.options(), diagnose=False)
     if found.dof < 1:
         raise FitError(
             f"{found.n} points on the frontier: no error of a comparison can be estimated"
         )
     seed = int(np.random.SeedSequence([setting.seed, number]).generate_state(1)[0])
     return bootstrapped(
-        found, FrontierSample(front), draws=setting.draws, seed=seed, level=setting.level
+        found, FrontierSample(front), draws=setting.draws, seed=seed, diagnose=False
     )
 
 

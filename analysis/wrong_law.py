@@ -66,7 +66,7 @@ def flagged(bend: float, simulations: int, seed: int = 0) -> Wrong:
         runs = pd.DataFrame(columns).assign(
             loss=expected * np.exp(NOISE * rng.normal(size=expected.size))
         )
-        found = fit(law, runs, objective="squares", starts=4)
+        found = fit(law, runs, objective="squares", starts=4, diagnose=False)
         low, high = found.interval_of(beyond)
         inside.append(low <= there <= high)
         errors.append(float(found.predict(far)[0]) / there - 1.0)

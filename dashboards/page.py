@@ -24,6 +24,7 @@ body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 60rem; background:
        color: var(--ink); font: 16px/1.55 system-ui, "Segoe UI", Roboto, sans-serif; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .25rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.15rem; margin: 2.4rem 0 .6rem; }
+h3 { font-size: 1rem; margin: 1.4rem 0 .4rem; }
 p { margin: .5rem 0; }
 .muted, figcaption, .note { color: var(--muted); }
 .note, figcaption { font-size: .9rem; }
@@ -62,6 +63,7 @@ ul { padding-left: 1.2rem; }
 <section class="verdict{{ ' decided' if verdict.decided }}">
 <p><b>{{ verdict.head }}</b></p>
 {% if verdict.text %}<p>{{ verdict.text }}</p>{% endif %}
+{% for text in verdict.further %}<p class="note">{{ text }}</p>{% endfor %}
 </section>
 {% endfor %}
 {% if warnings %}
@@ -82,6 +84,15 @@ ul { padding-left: 1.2rem; }
 <h2>Known floor and fitted offset</h2>
 <p class="note">{{ offsets_note }}</p>
 {{ table(offsets) }}
+{% endif %}
+
+{% if trusted %}
+<h2>How far to trust this</h2>
+{% for part in trusted %}
+<h3>{{ part.title }}</h3>
+<p class="note">{{ part.text }}</p>
+{% if part.table %}{{ table(part.table) }}{% endif %}
+{% endfor %}
 {% endif %}
 
 {% if references %}

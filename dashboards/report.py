@@ -11,12 +11,15 @@ import pandas as pd
 from jinja2 import Environment
 from markupsafe import Markup
 
+from scaling.analysis.comparison import Comparison
 from scaling.analysis.figure import Skipped
 from scaling.analysis.figures import Drawing
 from scaling.analysis.figures import figures as all_figures
 from scaling.analysis.findings import Analysis
 from scaling.analysis.plots import svg
 from scaling.analysis.result import number
+from scaling.analysis.trust import Trust
+from scaling.analysis.versus import Versus
 from scaling.dashboards.inline_svg import inline
 from scaling.dashboards.page import TABLE, TEMPLATE
 from scaling.units import MISSING, format_si, write_text
@@ -36,6 +39,7 @@ def write_report(
     *,
     figures: Sequence[Drawing] | None = None,
     skipped: Sequence[Skipped] = (),
+    trust: Trust | None = None,
     title: str = "Scaling report",
     command: str = "",
     facts: Mapping[str, object] | None = None,
@@ -48,6 +52,7 @@ def write_report(
         analysis: of those runs.
         figures: drawn into the page; None: all that the analysis has something to show in.
         skipped: named with their reasons.
+        trust: hold-out, law selection and sensitivity of the same analysis; None leaves them out.
         title: the sweep's name, say.
         command: what makes the page again.
         facts: what else a reader should know, by name; `loss_floor_at` (a mapping from what may be
@@ -81,6 +86,7 @@ def write_report(
         fits=_unbroken(analysis.table()),
         offsets=offsets and _unbroken(offsets),
         offsets_note=_OFFSETS_NOTE,
+        trusted=_trusted(trust) if trust else [],
         references=_references(analysis),
         references_note=_REFERENCES_NOTE,
         counts=_counts(runs, analysis),
@@ -108,7 +114,11 @@ def _subtitle(runs: pd.DataFrame, analysis: Analysis) -> str:
 
 def _verdicts(analysis: Analysis) -> list[dict[str, Any]]:
     out: list[dict[str, Any]] = []
-    for comparison in analysis.comparisons:
+    for contest in analysis.contests:
+        comparison = contest if isinstance(contest, Comparison) else contest.comparison
+        further = [comparison.crossing_sentence()]
+        if isinstance(contest, Versus):
+            further = contest.sentences()[1:]
         decided = comparison.verdict != "not decided"
         winner = (
             comparison.candidate
@@ -120,7 +130,9 @@ def _verdicts(analysis: Analysis) -> list[dict[str, Any]]:
             if decided
             else f"Not decided between {comparison.baseline} and {comparison.candidate}"
         )
-        out.append({"decided": decided, "head": head, "text": comparison.sentence()})
+        out.append(
+            {"decided": decided, "head": head, "text": comparison.sentence(), "further": further}
+        )
     if not out:
         fitted = [name for name, group in analysis.groups.items() if group.fit]
         if len(fitted) >= 2:
@@ -129,7 +141,7 @@ def _verdicts(analysis: Analysis) -> list[dict[str, Any]]:
             why = (
                 f"A comparison needs two fitted groups; there is {' and '.join(fitted) or 'none'}."
             )
-        out.append({"decided": False, "head": "Nothing was compared", "text": why})
+        out.append({"decided": False, "head": "Nothing was compared", "text": why, "further": []})
     return out
 
 
@@ -190,6 +202,26 @@ def _references(analysis: Analysis) -> Table | None:
         behind = [name for name, loss in best.items() if loss >= one.loss]
         rows.append([one.name, number(one.loss), ", ".join(behind) or "none"])
     return ["reference", f"{analysis.target}, test part", "groups that never beat it"], rows
+
+
+def _trusted(trust: Trust) -> list[dict[str, Any]]:
+    """Parts of the section on trust: a title, a sentence and a table each."""
+    out: list[dict[str, Any]] = []
+    for name, group in trust.groups.items():
+        if group.held is None:
+            out.append({"title": f"{name}: no hold-out", "text": group.reason, "table": None})
+        else:
+            title = f"{name}: the largest computes held out"
+            held = group.held
+            out.append({"title": title, "text": held.sentence(), "table": _unbroken(held.table())})
+        found = group.selection
+        title = f"{name}: laws by extrapolation error"
+        out.append({"title": title, "text": found.sentence(), "table": _unbroken(found.table())})
+    text = (
+        "One choice at a time made otherwise. Under other settings multipliers rest on fewer draws."
+    )
+    table = _unbroken(trust.sensitivity.table())
+    return [{"title": "Sensitivity", "text": text, "table": table}, *out]
 
 
 def _unbroken(table: Table) -> Table:

@@ -10,6 +10,8 @@ import numpy as np
 from scaling.analysis.law import LAWS, Array, Law
 
 _DECADE = np.log(10.0)
+LEAST = 1e-30
+"""Below 0 the line means nothing; what stands for it there may be squared."""
 
 
 @LAWS.register("loglinear")
@@ -34,7 +36,7 @@ class LogLinear(Law):
 
     def evaluate(self, x: Array, theta: Array) -> tuple[Array, Array]:
         decades = np.broadcast_to(x[..., 0] / _DECADE, (theta.shape[0], x.shape[1]))
-        value = np.maximum(theta[:, :1] - theta[:, 1:] * decades, 1e-300)
+        value = np.maximum(theta[:, :1] - theta[:, 1:] * decades, LEAST)
         gradient = np.stack([np.ones_like(value), -decades], axis=-1) / value[..., None]
         return np.log(value), gradient
 

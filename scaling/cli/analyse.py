@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scaling.cli.source import Source, fitting
+from scaling.cli.source import DRAWS, Source, fitting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,8 +66,7 @@ def report(source: Source, options: dict[str, Any], output: Path) -> None:
     from scaling.cli.output import closing
 
     runs = source.table()
-    found = _analyse(runs, options)
-    write_page(output, source, runs, found)
+    write_page(output, source, runs, _analyse(source, runs, options), options)
     attach(source, [output])
     closing([output], f"open {output}")
 
@@ -81,31 +80,32 @@ def study(title: str, folder: Path, tracking_uri: str | None) -> list[Path]:
 
     source = Source(title, None, (), tracking_uri)
     runs = source.table()
-    found = _analyse(runs, {})
+    found = _analyse(source, runs, {})
     show(found, source.facts())
     drawn, _ = figures(found)
     write_runs(runs, folder / "runs.csv")
     write_json(folder / "fit.json", found.to_dict())
     plots = write_plots(folder, drawn)
-    write_page(folder / "report.html", source, runs, found)
+    write_page(folder / "report.html", source, runs, found, {})
     written = [folder / "runs.csv", folder / "fit.json", *plots, folder / "report.html"]
     attach(source, written)
     return written
 
 
 def analysed(source: Source, options: dict[str, Any]) -> Analysis:
-    return _analyse(source.table(), options)
+    return _analyse(source, source.table(), options)
 
 
-def _analyse(runs: pd.DataFrame, options: dict[str, Any]) -> Analysis:
+def _analyse(source: Source, runs: pd.DataFrame, options: dict[str, Any]) -> Analysis:
     from scaling.analysis.summary import analyse
 
-    return analyse(runs, **options)
+    read = source.evaluations(options.get("target", "loss"))
+    return analyse(runs, **options, evaluations=read)
 
 
 def show(found: Analysis, facts: Mapping[str, object]) -> None:
     """Parameters with intervals, warnings, the verdicts in words, and what is known besides."""
-    from scaling.cli.output import print_table, warn
+    from scaling.cli.output import print_table, warn, warn_left_out
 
     columns, rows = found.table()
     print_table(f"{found.target} by law `{found.law.name}`", columns, rows)
@@ -114,10 +114,7 @@ def show(found: Analysis, facts: Mapping[str, object]) -> None:
     for name, group in found.groups.items():
         for text in group.warnings:
             warn(f"{name}: {text}")
-    if len(found.excluded):
-        reasons = found.excluded["excluded"].value_counts()
-        listed = "; ".join(f"{count} {reason}" for reason, count in reasons.items())
-        warn(f"{len(found.excluded)} runs are left out: {listed}")
+    warn_left_out(found.excluded["excluded"])
     for comparison in found.comparisons:
         click.echo(comparison.sentence())
     for reference in found.references:
@@ -128,14 +125,19 @@ def show(found: Analysis, facts: Mapping[str, object]) -> None:
         click.echo(f"best loss that {name} can reach, from the known truth: {floor:.5f}")
 
 
-def write_page(output: Path, source: Source, runs: pd.DataFrame, found: Analysis) -> None:
-    """The report of an analysis."""
+def write_page(
+    output: Path, source: Source, runs: pd.DataFrame, found: Analysis, options: dict[str, Any]
+) -> None:
+    """The report of an analysis, with how far it can be trusted."""
+    from scaling.analysis.trust import trust
     from scaling.dashboards.report import write_report
 
+    asked = {name: value for name, value in options.items() if name not in DRAWS}
     write_report(
         output,
         runs=runs,
         analysis=found,
+        trust=trust(runs, **asked),
         title=source.title(),
         command=f"climber report {source.words} -o {output.name}",
         facts=source.facts(),

@@ -134,31 +134,39 @@ def training(
 
 @bench.command("fit")
 @click.option("--coverage", is_flag=True, help="Instead: whether intervals cover, by simulation.")
+@click.option("--comparisons", is_flag=True, help="Instead: the same of multiplier and crossing.")
 @click.option("--simulations", type=click.IntRange(40), default=2000, show_default=True,
-              help="Of each cell by the delta method; a quarter for profile and bootstrap.")  # fmt: skip
+              help="Of each cell by the delta method; a quarter for every other.")  # fmt: skip
 @click.option("--cells", type=click.Choice(["corners", "all"]), default="all", show_default=True)
 @click.option("--huber-delta", type=click.FloatRange(0, min_open=True),
               help="Huber's function instead of least squares in the coverage study.")  # fmt: skip
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all figures.")
 def fit(
     coverage: bool,
+    comparisons: bool,
     simulations: int,
     cells: str,
     huber_delta: float | None,
     json_file: Path | None,
 ) -> None:
-    """Time of a fit, a bootstrap and large tables; or the coverage study (docs/coverage.md)."""
+    """Time of a fit, a bootstrap and large tables; or the coverage studies.
+
+    What they found stands in docs/coverage.md and docs/comparison.md.
+    """
     from scaling.cli import bench_fit
     from scaling.cli.output import closing, warn
     from scaling.units import write_json
 
-    found = (
-        bench_fit.coverage(simulations, cells == "corners", huber_delta)
-        if coverage
-        else bench_fit.speed()
-    )
+    if coverage and comparisons:
+        raise ValueError("choose one of --coverage and --comparisons")
+    if coverage:
+        found = bench_fit.coverage(simulations, cells == "corners", huber_delta)
+    elif comparisons:
+        found = bench_fit.comparisons(simulations // 4)
+    else:
+        found = bench_fit.speed()
     if json_file:
         write_json(json_file, found)
-    for text in bench_fit.failures(found) if coverage else []:
+    for text in found.get("failures", []):
         warn(text)
     closing([json_file] if json_file else [], "climber fit --help")

@@ -102,22 +102,63 @@ def coverage(simulations: int, corners: bool, huber_delta: float | None) -> dict
         ],
     )  # fmt: skip
     seconds = time.perf_counter() - begin
+    described = [_described(score) for score in scores]
     return {
         "objective": "squares" if huber_delta is None else f"huber {huber_delta:g}",
         "seconds": seconds,
-        "cells": [_described(score) for score in scores],
+        "cells": described,
         "wrong_law": [vars(found) for found in wrong],
+        "failures": [
+            f"{cell['quantity']} at noise {cell['noise']:.1%}, {cell['decades']:g} decades, "
+            f"{cell['runs']} runs: covered {cell['covered']:.3f}, width {cell['width']:.2f}"
+            for cell in described
+            if cell["method"] == "profile" and not (cell["covers"] and cell["narrow"])
+        ],
     }
 
 
-def failures(found: dict[str, Any]) -> list[str]:
-    """Cells of the profile method that don't reach the figures, in words."""
-    return [
-        f"{cell['quantity']} at noise {cell['noise']:.1%}, {cell['decades']:g} decades, "
-        f"{cell['runs']} runs: covered {cell['covered']:.3f}, width {cell['width']:.2f}"
-        for cell in found["cells"]
-        if cell["method"] == "profile" and not (cell["covers"] and cell["narrow"])
-    ]
+def comparisons(simulations: int) -> dict[str, Any]:
+    """Coverage of multiplier and crossing in simulated studies of two architectures."""
+    from scaling.analysis.compare_coverage import CELLS, WANTED, WIDEST
+    from scaling.cli.output import print_table
+
+    begin = time.perf_counter()
+    jobs = [(cell, simulations, number) for number, cell in enumerate(CELLS)]
+    rows = list(_spread(_compared, jobs))
+    print_table(
+        f"95 % intervals of two architectures' multiplier and crossing, {simulations} simulations: "
+        "covered (in thousandths), width in units of the oracle's; ! misses the figure",
+        ("pair", "noise", "sizes", "seeds", "smallest", "middle", "largest", "deciding", "crossing",
+         "open", "decided", "wrongly", "width"),
+        [
+            (
+                row.cell.words(), f"{row.cell.noise:.1%}", "{}, {}".format(*row.cell.sizes),
+                str(row.cell.seeds),
+                *(f"{1e3 * s:.0f}{'' if row.reaches(s, WANTED) else '!'}" for s in row.shares),
+                f"{row.crossing_open:.0%}", f"{row.decided:.0%}", f"{row.decided_wrongly:.0%}",
+                f"{row.width:.2f}{'' if row.width <= WIDEST else '!'}",
+            )
+            for row in rows
+        ],
+        words=1,
+    )  # fmt: skip
+    return {
+        "seconds": time.perf_counter() - begin,
+        "cells": [row.to_dict() for row in rows],
+        "failures": [
+            f"{row.cell.words()} at noise {row.cell.noise:.1%}, sizes {row.cell.sizes}: covered "
+            f"{row.least:.3f}, width {row.width:.2f}"
+            for row in rows
+            if not row.reaches(row.least, WANTED) or row.width > WIDEST
+        ],
+    }
+
+
+def _compared(cell: Any, simulations: int, seed: int) -> Any:
+    from scaling.analysis.compare_coverage import compare_coverage
+
+    (row,) = compare_coverage([cell], simulations=simulations, seed=seed)
+    return row
 
 
 def _measure(cell: Any, counts: dict[Any, int], huber_delta: float | None) -> list[Score]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,34 +52,24 @@ def compare(
     """
     from scaling.analysis.law import FitError
     from scaling.analysis.sides import excluded_runs
-    from scaling.analysis.versus import versus
-    from scaling.cli.output import closing, warn
+    from scaling.analysis.versus import Setting, versus
+    from scaling.cli.output import closing, warn_left_out
 
     if options.pop("all_runs"):
         raise click.UsageError("--all-runs: compare compares frontiers")
-    draws = options.pop("bootstrap")
-    if (draws is not None and 0 < draws < 100) or (draws is not None and draws < 0):
-        raise click.UsageError(f"--bootstrap: a comparison needs at least 100 draws, got {draws}")
+    options.pop("bootstrap", None)
+    draws = options.pop("comparison_draws", Setting.draws)
     runs = source.table()
     target, by = options["target"], options["by"]
-    read = None
-    if source.sweep is not None and target == "loss":
-        from scaling.tracking_read import read_evaluations
-
-        read = functools.partial(read_evaluations, tracking_uri=source.tracking_uri)
     try:
         found = versus(
-            runs, baseline, candidate, cost=cost, draws=draws or 2000, evaluations=read,
-            **options,
+            runs, baseline, candidate, cost=cost, draws=draws, **options,
+            evaluations=source.evaluations(target),
         )  # fmt: skip
     except FitError as error:
         click.echo(f"error: {error}", err=True)
         raise click.exceptions.Exit(1) from error
-    left = excluded_runs(runs, (baseline, candidate), by, cost, target)
-    if len(left):
-        reasons = left["excluded"].value_counts()
-        listed = "; ".join(f"{count} {reason}" for reason, count in reasons.items())
-        warn(f"{len(left)} runs are left out: {listed}")
+    warn_left_out(excluded_runs(runs, (baseline, candidate), by, cost, target)["excluded"])
     for one in found:
         _show(one)
     written = _written(found, cost, json_file, output)
@@ -178,7 +167,7 @@ def _written(
         written.append(json_file)
     for number, one in enumerate(found) if output is not None else ():
         assert output is not None
-        figure = multiplier_vs_compute(one, cost_of(cost))
+        figure = multiplier_vs_compute([one], cost_of(cost))
         if isinstance(figure, Figure):
             folder = output / str(number + 1) if len(found) > 1 else output
             written += write_plots(folder, [figure])

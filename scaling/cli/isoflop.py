@@ -111,7 +111,7 @@ def isoflop(
 
 def _show(found: Isoflop) -> None:
     """Minima by method, exponents, and what was refused or left out."""
-    from scaling.cli.output import print_table, warn
+    from scaling.cli.output import print_table, warn, warn_left_out
 
     head, rows = found.table()
     if rows:
@@ -130,10 +130,7 @@ def _show(found: Isoflop) -> None:
         for axis, listed in refused:
             for one in listed:
                 warn(f"{name}: no best {axis} at {one.compute:.3g} FLOPs: {one.reason}")
-    if len(found.excluded):
-        reasons = found.excluded["excluded"].value_counts()
-        listed_reasons = "; ".join(f"{count} {reason}" for reason, count in reasons.items())
-        warn(f"{len(found.excluded)} runs are left out: {listed_reasons}")
+    warn_left_out(found.excluded["excluded"])
 
 
 def _show_shape(compute: float, shape: dict[str, dict[str, Best]]) -> None:

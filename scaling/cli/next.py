@@ -68,7 +68,7 @@ def next_command(
     runs = source.table()
     if not runs.index.is_unique:
         runs = runs.reset_index(drop=True)
-    found = analyse(runs, **{**options, "bootstrap": 0})
+    found = analyse(runs, **{**options, "bootstrap": 0, "comparison_draws": 0})
     proposal = propose(found, goal=goal, allowance=max_compute, at=at)
     columns, rows = proposal.table()
     print_table(f"goal: {goal}", columns, rows, words=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -45,6 +46,14 @@ def print_table(
 def warn(text: str) -> None:
     """One line on standard error."""
     click.secho(f"warning: {text}", fg="yellow", err=True)
+
+
+def warn_left_out(reasons: Iterable[object]) -> None:
+    """How many runs are left out, by reason; nothing if none is."""
+    counts = Counter(map(str, reasons))
+    if counts:
+        listed = "; ".join(f"{count} {reason}" for reason, count in counts.most_common())
+        warn(f"{counts.total()} runs are left out: {listed}")
 
 
 def closing(written: Iterable[Path], then: str) -> None:

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from scaling.cli.output import TRACKING_URI
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from scaling.analysis.versus import Reader
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -27,14 +30,15 @@ class Source:
     runs: Path | None
     columns: tuple[str, ...]
     tracking_uri: str | None
+    said: tuple[str, ...] = ()
+    """Fitting options as they were given, which another fitting command takes as well."""
 
     @property
     def words(self) -> str:
         """As on the command line."""
-        if self.runs is None:
-            return str(self.sweep)
-        columns = [f"--column {shlex.quote(column)}" for column in self.columns]
-        return " ".join([f"--runs {shlex.quote(str(self.runs))}", *columns])
+        runs = [self.sweep or ""] if self.runs is None else ["--runs", str(self.runs)]
+        columns = [word for column in self.columns for word in ("--column", column)]
+        return shlex.join([*runs, *columns, *self.said])
 
     def title(self) -> str:
         return self.runs.stem if self.runs is not None else self.experiment()
@@ -54,6 +58,14 @@ class Source:
         floors = floors_at_views(self.sweep, self.tracking_uri)
         return {"loss_floor_at": floors} if floors else {}
 
+    def evaluations(self, target: str) -> Reader | None:
+        """Reads a logged sweep's losses by user, for comparisons; None where there are none."""
+        if self.sweep is None or target != "loss":
+            return None
+        from scaling.tracking_read import read_evaluations
+
+        return functools.partial(read_evaluations, tracking_uri=self.tracking_uri)
+
     def table(self) -> pd.DataFrame:
         """The run table, failed runs included: the analysis lists what it leaves out."""
         from scaling.cli.output import assignments
@@ -70,6 +82,18 @@ class Source:
         return read_logged(self.experiment(), tracking_uri=self.tracking_uri, everything=True)
 
 
+DRAWS = ("bootstrap", "comparison_draws")
+"""Options that `--bootstrap` sets."""
+_SHARED = (
+    "law", "target", "by", "fix", "objective", "huber_delta", "level", "bootstrap", "seed",
+    "all_runs", "allow_mixed",
+)  # fmt: skip
+_BOOTSTRAP = (
+    "Resample K times, for percentile intervals; without it, profile intervals for fits and 2000 "
+    "draws for comparisons."
+)
+
+
 def fitting(command: F) -> F:
     """The options that all fitting commands share; calls with `source` and `options`."""
 
@@ -82,7 +106,7 @@ def fitting(command: F) -> F:
     @click.option("--objective", type=click.Choice(["huber", "squares"]), default="huber")
     @click.option("--huber-delta", type=float, default=1e-3, show_default=True)
     @click.option("--level", type=float, default=0.95, show_default=True)
-    @click.option("--bootstrap", type=int, default=2000, show_default=True, metavar="K")
+    @click.option("--bootstrap", type=click.IntRange(100), metavar="K", help=_BOOTSTRAP)
     @click.option("--seed", type=int, default=0, show_default=True)
     @click.option("--column", multiple=True, metavar="NAME=THEIRS", help="A column's other name.")
     @click.option("--all-runs", is_flag=True, help="Fit every run, not the frontier.")
@@ -99,15 +123,35 @@ def fitting(command: F) -> F:
     ) -> Any:
         from scaling.cli.output import assignments
 
-        source = Source(sweep, runs, column, tracking_uri)
-        names = ("law", "target", "by", "objective", "huber_delta", "level", "bootstrap", "seed")
+        source = Source(sweep, runs, column, tracking_uri, _said())
+        names = ("law", "target", "by", "objective", "huber_delta", "level", "seed")
         options = {name: rest.pop(name) for name in (*names, "all_runs", "allow_mixed")}
+        draws = rest.pop("bootstrap")
+        if draws is not None:
+            options |= dict.fromkeys(DRAWS, draws)
         options["fixed"] = {
             name: _number(name, value) for name, value in assignments(fix, "--fix").items()
         }
         return command(source=source, options=options, **rest)
 
     return wrapped  # type: ignore[return-value]
+
+
+def _said() -> tuple[str, ...]:
+    """The shared options that were given on the command line, as they were."""
+    context = click.get_current_context()
+    words: list[str] = []
+    for option in context.command.params:
+        given = context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+        if option.name in _SHARED and given:
+            value = context.params[option.name]
+            flag = option.opts[0]
+            if value is True:
+                words.append(flag)
+            else:
+                for one in value if isinstance(value, tuple) else (value,):
+                    words += [flag, f"{one:g}" if isinstance(one, float) else str(one)]
+    return tuple(words)
 
 
 def _number(name: str, text: str) -> float:

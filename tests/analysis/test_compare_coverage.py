@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 
-import numpy as np
 import pytest
 
-from scaling.analysis.compare_coverage import CELLS, MIDDLE, TRUTHS, Cell, compare_coverage
-
-REACHED = 0.92
-"""Coverage that 95 % intervals must have, less two Monte-Carlo standard errors."""
-
-
-def floor(share: float, simulations: int) -> float:
-    return share - 2 * float(np.sqrt(share * (1 - share) / simulations))
+from scaling.analysis.compare_coverage import CELLS, MIDDLE, TRUTHS, WANTED, Cell, compare_coverage
 
 
 def test_a_few_simulations_cover() -> None:
     cells = [Cell("copies", sizes=(12, 4), valley=0.0), Cell("crossing", 0.001, (6, 6))]
     copies, crossing = compare_coverage(cells, simulations=8, draws=100)
     for row in (copies, crossing):
-        assert row.least >= floor(REACHED, 8), dataclasses.asdict(row)
+        assert row.reaches(row.least, WANTED), dataclasses.asdict(row)
         assert row.failed == 0.0
     assert copies.decided <= 0.25  # 3 of 8 would be a chance of 6 in 1,000
     assert crossing.crossing_open <= 0.25
@@ -46,6 +38,6 @@ def test_the_pairs_are_what_they_are_called() -> None:
 @pytest.mark.parametrize("cell", CELLS[-5:], ids=str)
 def test_intervals_cover(cell: Cell) -> None:
     (row,) = compare_coverage([cell], simulations=40, draws=200)
-    assert row.least >= floor(REACHED, 40), dataclasses.asdict(row)
+    assert row.reaches(row.least, WANTED), dataclasses.asdict(row)
     if cell.truth == "copies":
         assert row.decided <= 0.05 + 2 * (0.05 * 0.95 / 40) ** 0.5

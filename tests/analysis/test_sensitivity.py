@@ -32,9 +32,9 @@ def test_the_standard_table(counted: pd.DataFrame) -> None:
     found = sensitivity(counted, law="power")
     asked = {row.group: row for row in rows(found, "as asked")}
     assert set(asked) == {"astro", "transformer"}
-    assert found.baseline == "astro"
-    assert asked["astro"].multiplier is None
-    assert asked["transformer"].multiplier is not None
+    assert found.baseline == "transformer"
+    assert asked["transformer"].multiplier is None
+    assert asked["astro"].multiplier is not None
     choices = {row.choice for row in found.rows}
     assert choices == {
         "as asked", "parameters", "attention", "lengths", "objective", "range", "rows", "seeds",

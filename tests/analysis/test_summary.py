@@ -12,7 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from scaling.analysis.compare_figure import multiplier_vs_compute
+from scaling.analysis.cost import COSTS
+from scaling.analysis.figure import Figure
 from scaling.analysis.summary import analyse
+from scaling.analysis.versus import Versus, versus
 
 Simulate = Callable[..., pd.DataFrame]
 GROUP_KEYS = {
@@ -197,3 +201,21 @@ print(sorted({"torch", "ray", "mlflow", "matplotlib.pyplot"} & set(sys.modules))
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
     )
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_comparisons_are_those_of_compare(simulate: Simulate) -> None:
+    truth = {"din": (31.0, 0.2), "astro": (28.0, 0.2), "transformer": (30.0, 0.2)}
+    runs = simulate(truth)
+    found = analyse(runs, comparison_draws=200)
+    assert [(one.baseline, one.candidate) for one in found.comparisons] == [
+        ("transformer", "astro"), ("transformer", "din"),
+    ]  # fmt: skip
+    for one in found.comparisons:
+        (alone,) = versus(runs, "transformer", one.candidate, draws=200)
+        assert alone.comparison == one
+    figure = multiplier_vs_compute(
+        [one for one in found.contests if isinstance(one, Versus)], COSTS["compute"]
+    )
+    assert isinstance(figure, Figure)
+    assert figure.keys == ("astro against transformer", "din against transformer")
+    assert figure.title == "How much more compute transformer needs for the loss of the candidate"

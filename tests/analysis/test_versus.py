@@ -146,7 +146,7 @@ def test_users_are_read_for_the_runs_that_stand_for_budgets(runs: pd.DataFrame) 
 def test_the_figure_shows_band_crossing_and_what_decides(simulate: Simulate) -> None:
     crossed = simulate({"astro": (30.0 * 10 ** (12.25 * 0.05), 0.25), "transformer": (30.0, 0.2)})
     found = answer(crossed)
-    figure = multiplier_vs_compute(found, COSTS["compute"])
+    figure = multiplier_vs_compute([found], COSTS["compute"])
     assert isinstance(figure, Figure)
     kinds = {(layer.kind, layer.key) for layer in figure.panels[0].layers}
     assert ("band", "astro against transformer") in kinds
@@ -154,4 +154,4 @@ def test_the_figure_shows_band_crossing_and_what_decides(simulate: Simulate) -> 
     assert ("beyond", "astro against transformer") in kinds
     flat = crossed.assign(loss=0.6 * np.exp(0.003 * np.sin(np.arange(len(crossed)))))
     flat = flat.drop(columns="validation_loss")
-    assert isinstance(multiplier_vs_compute(answer(flat, law="power"), COSTS["compute"]), Skipped)
+    assert isinstance(multiplier_vs_compute([answer(flat, law="power")], COSTS["compute"]), Skipped)

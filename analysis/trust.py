@@ -1,0 +1,93 @@
+"""How far an analysis can be trusted: hold-out and law selection per group, and sensitivity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from scaling.analysis.configurations import usable
+from scaling.analysis.fitting import Objective
+from scaling.analysis.grouping import Part, grouped
+from scaling.analysis.holdout import HoldOut, holdout
+from scaling.analysis.law import FitError, Law, law_of
+from scaling.analysis.references import split_roles
+from scaling.analysis.selection import Selection, select
+from scaling.analysis.sensitivity import Sensitivity, sensitivity
+
+
+@dataclass(frozen=True)
+class GroupTrust:
+    """Of one group."""
+
+    held: HoldOut | None
+    reason: str
+    """Why there is no hold-out."""
+    selection: Selection
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "holdout": None if self.held is None else self.held.to_dict(),
+            "reason": self.reason,
+            "selection": self.selection.to_dict(),
+        }
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Does the law extrapolate, would another do better, what hangs on the choices?"""
+
+    groups: Mapping[str, GroupTrust]
+    sensitivity: Sensitivity
+
+    def to_dict(self) -> dict[str, Any]:
+        """`climber trust --json`."""
+        groups = {name: group.to_dict() for name, group in self.groups.items()}
+        return {"groups": groups, "sensitivity": self.sensitivity.to_dict()}
+
+
+def trust(
+    runs: pd.DataFrame,
+    *,
+    law: str | Law = "offset",
+    target: str = "loss",
+    by: str = "architecture",
+    fixed: Mapping[str, float] | None = None,
+    objective: Objective = "huber",
+    huber_delta: float = 1e-3,
+    level: float = 0.95,
+    seed: int = 0,
+    allow_mixed: bool = False,
+    all_runs: bool = False,
+) -> Trust:
+    """Hold out the largest computes, rank the laws, and repeat the analysis with other choices.
+
+    Args:
+        runs, law, target, by, fixed, objective, huber_delta, level, seed, allow_mixed, all_runs:
+            see `summary.analyse`.
+
+    Raises:
+        ValueError: as `summary.analyse`.
+    """
+    law = law_of(law)
+    same: dict[str, Any] = {
+        "target": target, "objective": objective, "huber_delta": huber_delta, "level": level,
+        "seed": seed,
+    }  # fmt: skip
+    trained = usable(split_roles(runs).trained, [target]).runs
+
+    def judged(part: Part) -> GroupTrust:
+        held, reason = None, ""
+        try:
+            held = holdout(part.runs, law=law, fixed=fixed, all_runs=all_runs, **same)
+        except FitError as error:
+            reason = str(error)
+        return GroupTrust(held, reason, select(part.runs, **same))
+
+    moved = sensitivity(
+        runs, law=law, by=by, fixed=fixed, allow_mixed=allow_mixed, all_runs=all_runs, **same
+    )
+    parts = grouped(trained, by=by, allow_mixed=allow_mixed)
+    return Trust({part.name: judged(part) for part in parts}, moved)
