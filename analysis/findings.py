@@ -121,12 +121,13 @@ class Analysis:
                     dashes = [MISSING] * (len(self.law.parameters) + 1)
                     rows.append([name, kind, *dashes, f"failed: {error}"])
                     continue
-                cells = [_cell(found, parameter, self.level) for parameter in self.law.parameters]
+                cells = [cell(found, parameter, self.level) for parameter in self.law.parameters]
                 rows.append([name, kind, str(found.n), *cells, found.status])
         return head, rows
 
 
-def _cell(found: Fit, parameter: str, level: float) -> str:
+def cell(found: Fit, parameter: str, level: float) -> str:
+    """A parameter with its interval, as tables show it."""
     value = number(found.params[parameter])
     if parameter in found.fixed:
         return f"{value} (given)"

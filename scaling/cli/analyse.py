@@ -18,22 +18,35 @@ if TYPE_CHECKING:
 
 @click.command()
 @fitting
+@click.option("--share", multiple=True, metavar="NAME", help="Besides: with this in common.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the fit here.")
-def fit(source: Source, options: dict[str, Any], json_file: Path | None) -> None:
+def fit(
+    source: Source, options: dict[str, Any], share: tuple[str, ...], json_file: Path | None
+) -> None:
     """Fit a scaling law to each architecture, with intervals.
 
     SWEEP is a sweep in MLflow; --runs takes anybody's table. Laws in compute are fitted to the
-    frontier (the best of each budget by validation), others to all runs.
+    frontier (the best of each budget by validation), others to all runs. With --share E the floor,
+    say, is fitted once for all.
     """
-    from scaling.cli.output import closing
+    from scaling.cli.output import closing, print_table
 
     found = analysed(source, options)
     show(found, source.facts())
-    written = []
+    described, written = found.to_dict(), []
+    if share:
+        from scaling.analysis.jointly import jointly
+
+        same = {name: options[name] for name in ("objective", "huber_delta", "seed")}
+        joint = jointly(found, share, **same)
+        print_table(f"{' and '.join(share)} in common", *joint.table())
+        for text in joint.sentences():
+            click.echo(text)
+        described["joint"] = joint.to_dict()
     if json_file is not None:
         from scaling.units import write_json
 
-        write_json(json_file, found.to_dict())
+        write_json(json_file, described)
         written.append(json_file)
     closing(written, f"climber report {source.words} -o report.html")
     if found.failed():

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from scaling.analysis.fitting import fit
 from scaling.analysis.joint import fit_joint
+from scaling.analysis.jointly import jointly
 from scaling.analysis.law import LAWS, FitError
+from scaling.analysis.summary import analyse
 
+Simulate = Callable[..., pd.DataFrame]
 E = 0.45
 TRUTH = {"astro": (26.0, 0.21), "gru": (24.0, 0.17), "transformer": (30.0, 0.2)}
 
@@ -140,3 +146,37 @@ def test_refuses_what_makes_no_joint_fit() -> None:
         found.difference("alpha", "mamba", "gru")
     with pytest.raises(ValueError, match="no parameter 'gamma'"):
         found.difference("gamma", "astro", "gru")
+
+
+def test_the_groups_of_an_analysis_share_a_parameter(simulate: Simulate) -> None:
+    truth = {"astro": (28.0, 0.21), "transformer": (30.0, 0.2)}
+    found = analyse(simulate(truth), comparison_draws=0, objective="squares")
+    joint = jointly(found, ["E"], objective="squares")
+    points = pd.concat(
+        group.frontier.points.assign(architecture=name)
+        for name, group in found.groups.items()
+        if group.frontier is not None
+    )
+    alone = fit_joint("offset", points, shared=["E"], objective="squares")
+    assert joint.fit.shared == pytest.approx(alone.shared)
+    assert joint.apart <= joint.fit.objective  # sharing can't fit better
+    ((what, (value, (low, high))),) = joint.differences.items()
+    assert what == "alpha of astro less that of transformer"
+    assert low <= value <= high
+    assert low <= 0.01 <= high
+    assert what in joint.sentences()[1]
+    assert json.loads(json.dumps(joint.to_dict(), allow_nan=False)) == joint.to_dict()
+    with pytest.raises(ValueError, match="no parameter 'F' to share"):
+        jointly(found, ["F"])
+    pinned = analyse(simulate(truth), comparison_draws=0, fixed={"E": 0.45})
+    with pytest.raises(ValueError, match="is given: it can't be shared"):
+        jointly(pinned, ["E"])
+    with pytest.raises(FitError, match="two groups or more"):
+        jointly(analyse(simulate({"astro": (28.0, 0.21)})), ["E"])
+
+
+def test_groups_of_several_data_sets_share_nothing(simulate: Simulate) -> None:
+    runs = simulate({"astro": (28.0, 0.21)})
+    mixed = pd.concat([runs.assign(dataset="a"), runs.assign(dataset="b")], ignore_index=True)
+    with pytest.raises(ValueError, match="several data sets"):
+        jointly(analyse(mixed, allow_mixed=True), ["E"])

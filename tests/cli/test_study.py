@@ -40,7 +40,11 @@ def test_a_table_fits_as_the_sweep_does(swept: Study) -> None:
     assert len(table) == table["digest"].nunique() == 12
     assert table["loss"].notna().all()
     logged = climber("fit", "tiny", "--law", "power", "--bootstrap", "100", "--json", "a.json")
-    climber("fit", "--runs", "runs.csv", "--law", "power", "--bootstrap", "100", "--json", "b.json")
+    climber(
+        "fit", "--runs", "runs.csv", "--law", "power", "--bootstrap", "100", "--json", "b.json",
+        "--share", "alpha",
+    )  # fmt: skip
+    assert set(json.loads((folder / "b.json").read_text())["joint"]["shared"]) == {"alpha"}
     a, b = (json.loads((folder / name).read_text()) for name in ("a.json", "b.json"))
     assert a["groups"] == b["groups"]
     assert [one["frontier"]["users"] is None for one in (*a["comparisons"], *b["comparisons"])] == [
