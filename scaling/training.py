@@ -13,11 +13,12 @@ from torch import Tensor
 
 from scaling.batch import Batch
 from scaling.compute import TRAINING_FACTOR
-from scaling.losses import rank_loss, training_loss
+from scaling.losses import rank_loss, ranked_pairs, training_loss
 from scaling.models.stack import use_recomputation
 from scaling.optim import Optimizers
 from scaling.results import CurvePoint
 from scaling.running import Progress, Run
+from scaling.team import Team
 from scaling.trial import TrialConfig
 
 CURVE_POINTS = 24
@@ -32,8 +33,10 @@ class TrialRun(Run):
 
     role: ClassVar[str] = "trained"
 
-    def __init__(self, trial: TrialConfig) -> None:
+    def __init__(self, trial: TrialConfig, team: Team | None = None) -> None:
+        """`team`: of the processes that train the trial together; None trains it here alone."""
         super().__init__(trial)
+        self._team = team
         self._optimizers = Optimizers(self._ranker, trial.training)
         use_recomputation(self._ranker, trial.training.recompute)
         self._full = np.array([[view.length for view in self._views]])
@@ -74,22 +77,44 @@ class TrialRun(Run):
         # The share before this batch: the first step is at the foot of the warm-up.
         share = self._share
         self._count(batch)
+        whole = batch
+        if self._team is not None:
+            batch = self._team.part(batch)
         if training.device == "cuda":
             batch = batch.pin_memory().to("cuda")
         with torch.autocast(training.device, torch.bfloat16, enabled=training.precision == "bf16"):
             logits = self._ranker(batch)
-        loss = training_loss(logits, batch)
-        self._objective(loss, logits, batch).backward()  # type: ignore[no-untyped-call]
+        loss = self._log_loss(logits, batch, whole)
+        self._objective(loss, logits, batch, whole).backward()  # type: ignore[no-untyped-call]
+        loss = loss.detach()
+        if self._team is not None:
+            loss = self._team.sum_gradients(list(self._ranker.parameters()), loss)
         self._lr = self._optimizers.step(share)
-        self._window.add(loss.detach())
+        self._window.add(loss)
         self._steps += 1
 
-    def _objective(self, loss: Tensor, logits: Tensor, batch: Batch) -> Tensor:
+    def _log_loss(self, logits: Tensor, batch: Batch, whole: Batch) -> Tensor:
+        """Of the batch; of this process's part of it, as much as the part counts in the whole."""
+        loss = training_loss(logits, batch)
+        if self._team is None:
+            return loss
+        mine, all_of_them = (int(one.candidates.mask.sum()) for one in (batch, whole))
+        return loss * self._team.weight(mine, all_of_them, whole)
+
+    def _objective(self, loss: Tensor, logits: Tensor, batch: Batch, whole: Batch) -> Tensor:
         """What is minimised: the log loss, which the curve shows, and what was added to it."""
-        weight = self.trial.training.rank_loss
+        weight, rates = self.trial.training.rank_loss, self._dataset.schema.label_rates
         if weight:
-            loss = loss + weight * rank_loss(logits, batch, self._dataset.schema.label_rates)
+            if self._team is not None:
+                mine, all_of_them = (int(ranked_pairs(b, rates).sum()) for b in (batch, whole))
+                weight *= self._team.weight(mine, all_of_them, whole)
+            loss = loss + weight * rank_loss(logits, batch, rates)
         auxiliary = self._ranker.auxiliary_loss()
+        if auxiliary is not None and self._team is not None:
+            raise ValueError(
+                f"{self.trial.model.name}: what it adds to the loss is no sum over requests, so "
+                "one process must see the whole batch: workers=1"
+            )
         return loss if auxiliary is None else loss + auxiliary
 
     def _count(self, batch: Batch) -> None:
