@@ -84,6 +84,10 @@ class Run(ABC):
     def done(self) -> bool:
         """Whether there is nothing left but to `finish`."""
 
+    def close(self) -> None:
+        """Give back what outlives the run's own memory; called whether it ended well or not."""
+        return
+
     @abstractmethod
     def advance(self, seconds: float) -> Progress:
         """Go on for about that long, or to the end if that comes first."""

@@ -10,11 +10,11 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from typing import Any
 
 from scaling.results import TrialResult
-from scaling.start import start_run
 from scaling.sweeps.base import Sweep
 from scaling.sweeps.plan import Plan, make_plan
 from scaling.sweeps.runner_ray import run_trials
 from scaling.sweeps.runner_session import ray_session
+from scaling.sweeps.runner_team import begin_run
 from scaling.sweeps.runner_trainable import MakeRun
 from scaling.sweeps.state import SweepOutcome, SweepState
 from scaling.tracking import SweepTracker
@@ -34,7 +34,7 @@ def run_sweep(
     force: bool = False,
     plan: Plan | None = None,
     on_progress: OnProgress | None = None,
-    make_run: MakeRun = start_run,
+    make_run: MakeRun = begin_run,
     gpus_per_trial: float = 1.0,
 ) -> SweepOutcome:
     """Run the trials of a sweep that no run of the store has finished.

@@ -52,7 +52,9 @@ def run_trials(
     base = trainable_class(make_run, kinds)
 
     def resources(cls: type, config: dict[str, Any]) -> Any:
-        return tune.PlacementGroupFactory([_bundle(json.loads(config[TRIAL]), gpus_per_trial)])
+        trial = json.loads(config[TRIAL])
+        bundles = [_bundle(trial, gpus_per_trial)] * trial["training"]["workers"]
+        return tune.PlacementGroupFactory(bundles)
 
     trainable = type("SweepTrial", (base,), {"default_resource_request": classmethod(resources)})
     broken: list[Exception] = []
@@ -164,7 +166,15 @@ def _check_resources(trials: Iterable[TrialConfig], gpus_per_trial: float) -> No
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     for trial in trials:
         wanted = _bundle(trial.to_dict(), gpus_per_trial)
-        if not any(all(node.get(k, 0) >= v for k, v in wanted.items()) for node in nodes):
+        workers = trial.training.workers
+        room = sum(int(min(node.get(k, 0) // v for k, v in wanted.items())) for node in nodes)
+        if 0 < room < workers:
+            each = ", ".join(f"{v:g} {k}" for k, v in wanted.items())
+            raise ValueError(
+                f"a trial asks for {workers} workers of {each} each, and the Ray cluster has room "
+                f"for {room} of them. Cure: fewer workers or threads, or another --address"
+            )
+        if not room:
             has: dict[str, float] = max(
                 nodes, key=lambda node: float(node.get("CPU", 0)), default={}
             )

@@ -63,6 +63,8 @@ def trainable_class(make_run: MakeRun, kinds: tuple[type[Config], ...]) -> type:
             except Exception as error:
                 # Told as a result: an exception would cost the process, and the next trial a start.
                 result = failure(error)
+            if self._run is not None:
+                self._run.close()
             self._run = None
             return {"done": True, OUTCOME: pickle.dumps((self._started, result))}
 
