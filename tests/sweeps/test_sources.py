@@ -24,7 +24,7 @@ def test_every_registered_sweep_has_typed_axes() -> None:
         axes = axes_of(SWEEPS.get(name))
         assert "seeds" in axes, name
         assert {"widths", "width"} & set(axes), name
-        assert {"budgets", "requests", "epochs"} & set(axes), name
+        assert {"budgets", "requests", "epochs", "examples_per_mflop"} & set(axes), name
 
 
 @pytest.mark.parametrize("name", EMBEDDED)
