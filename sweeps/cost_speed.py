@@ -172,13 +172,24 @@ def _positive(value: object) -> bool:
 
 def _shape_of(row: Mapping[str, Any]) -> Shape:
     """The shape of a finished run; columns that it lacks make it a shape of its own."""
-    whole = {
-        name: int(row.get(name) or 0)
-        for name in ("depth", "width", "seq_len", "blocks", "batch_size", "threads")
-    }
-    words = {name: row.get(name) or "" for name in ("architecture", "precision", "device")}
-    variant, data = row.get("variant") or words["architecture"], row.get("data_fingerprint") or ""
-    return Shape(variant=variant, data=data, **whole, **words)
+
+    def whole(name: str) -> int:
+        return int(row.get(name) or 0)
+
+    architecture = row.get("architecture") or ""
+    return Shape(
+        architecture=architecture,
+        variant=row.get("variant") or architecture,
+        depth=whole("depth"),
+        width=whole("width"),
+        seq_len=whole("seq_len"),
+        blocks=whole("blocks"),
+        data=row.get("data_fingerprint") or "",
+        batch_size=whole("batch_size"),
+        precision=row.get("precision") or "fp32",
+        threads=whole("threads"),
+        device=row.get("device") or "cpu",
+    )
 
 
 def _weighted_median(values: Sequence[float], weights: Sequence[float]) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
+from scaling.sweeps.cost_speed import Basis
 from scaling.sweeps.plan import Plan, PlannedTrial, totals
 from scaling.units import MISSING, format_si
 
@@ -16,7 +17,7 @@ COLUMNS = (
 )  # fmt: skip
 
 _MOST_LEFT_OUT = 12
-_BASES = {
+_BASES: dict[Basis, str] = {
     "runs": "by finished runs",
     "calibrated": "by calibration",
     "similar": "by the speed of other shapes",
