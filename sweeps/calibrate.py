@@ -12,7 +12,7 @@ import multiprocessing
 import os
 import statistics
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -56,7 +56,7 @@ class Calibrated:
 def calibrate(
     plan: Plan, *, seconds: float = SECONDS, tell: Tell = lambda text: None
 ) -> Calibrated:
-    """Measure and keep every shape of what is to do, on this machine; runs of old are no obstacle.
+    """Measure and keep every shape of what is to do, whether or not it was measured before.
 
     Args:
         plan: whose trials to calibrate; references need none.
@@ -69,23 +69,23 @@ def calibrate(
     wanted: dict[Shape, PlannedTrial] = {}
     for planned in plan.in_state("to do"):
         if planned.trial.model.role == "trained":
-            wanted.setdefault(Shape.of(planned.trial), planned)
-    at_once = min(plan.slots, local_slots(planned.trial for planned in wanted.values()))
+            same = wanted.setdefault(Shape.of(planned.trial), planned)
+            if planned.steps > same.steps:
+                wanted[Shape.of(planned.trial)] = planned
+    at_once = min(plan.slots, local_slots(planned.trial for planned in plan.trials))
     skipped = {shape: why for shape, p in wanted.items() if (why := _too_large(p, at_once))}
     chosen = {shape: p.trial for shape, p in wanted.items() if shape not in skipped}
     measured = []
     if chosen:
-        tell(
-            f"calibrating {len(chosen)} shapes, {at_once} at once, {seconds:g} s of steps each; "
-            "nothing else should run on this machine meanwhile"
-        )
-    for (shape, trial), found in zip(chosen.items(), _measured(chosen, at_once, seconds)):
-        if isinstance(found, str):
-            skipped[shape] = found
-            continue
-        one = Calibration(shape=shape, code=code_digest(trial), slots=at_once, **found)
-        one.save()
-        measured.append(one)
+        tell(f"calibrating {len(chosen)} shapes, {at_once} at once, {seconds:g} s of steps each")
+    with contextlib.closing(_measured(chosen, at_once, seconds)) as results:
+        for found, (shape, trial) in zip(results, chosen.items()):
+            if isinstance(found, str):
+                skipped[shape] = found
+                continue
+            one = Calibration(shape=shape, code=code_digest(trial), slots=at_once, **found)
+            one.save()
+            measured.append(one)
     return Calibrated(
         tuple(measured), tuple((wanted[shape].name, why) for shape, why in skipped.items())
     )
@@ -107,7 +107,7 @@ def _too_large(planned: PlannedTrial, at_once: int) -> str:
 
 def _measured(
     chosen: Mapping[Shape, TrialConfig], at_once: int, seconds: float
-) -> Iterator[dict[str, Any] | str]:
+) -> Generator[dict[str, Any] | str]:
     """What was measured of each shape, in order, or why it could not be.
 
     The last round is filled up with shapes of the first, so that it is as loaded as the others.

@@ -27,7 +27,7 @@ class Calibration(Config):
     """Processes that ran steps at the same time."""
     steps: int
     step_seconds: float
-    """Mean."""
+    """Mean; processor seconds for a trial of one thread, see `calibrate_worker`."""
     flops_per_step: float
     """Mean training FLOPs."""
     evaluation_seconds: float

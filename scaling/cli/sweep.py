@@ -274,7 +274,7 @@ def _calibrated(made: Plan) -> list[Path]:
     if done.busy is not None and done.busy < _QUIET:
         warn(
             f"the calibrating processes had {done.busy:.0%} of their cores: other work runs on this "
-            "machine, and the times are too long by as much; calibrate again when it is quiet"
+            "machine, and a sweep beside it takes longer than the plan says"
         )
     return sorted({one.path.parent for one in done.measured})
 
