@@ -74,7 +74,7 @@ class TrialCheckpoints:
             with files.open_output_stream(aside) as stream:
                 checked = _Checked(stream)
                 checked.write(json.dumps(self._header(step)).encode() + b"\n")
-                torch.save(dict(state), checked)
+                torch.save(dict(state), checked)  # type: ignore[arg-type]
                 checked.close()
             files.move(aside, posixpath.join(folder, f"{step:012d}{_SUFFIX}"))
         except BaseException:
