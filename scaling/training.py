@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -55,14 +56,15 @@ class TrialRun(Run):
         return self._counts["compute"] / self.trial.budget
 
     def advance(self, seconds: float) -> Progress:
-        """Train for about that long, or to the end if that comes first."""
         start = time.perf_counter()
         self._ranker.train()
-        while not self.done and time.perf_counter() - start < seconds:
+        while not self.done:
             self._step(next(self._batches))
             if self._share * CURVE_POINTS >= len(self._curve) + 1 or self._share >= 1:
                 elapsed = self._train_seconds + time.perf_counter() - start
                 self._close_point(elapsed)
+            if time.perf_counter() - start >= seconds:
+                break
         self._train_seconds += time.perf_counter() - start
         last = self._curve[-1].metrics["train_loss"] if self._curve else math.nan
         return Progress(
@@ -71,6 +73,22 @@ class TrialRun(Run):
             steps=self._steps,
             loss=last,
         )
+
+    def state(self) -> dict[str, Any]:
+        candidates = [np.zeros(0, np.int64), *self._candidates]
+        return super().state() | {
+            "optimizers": self._optimizers.state(),
+            "lr": self._lr,
+            "window": self._window.state(),
+            "candidates": torch.from_numpy(np.concatenate(candidates)),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        super().restore(state)
+        self._optimizers.restore(state["optimizers"])
+        self._lr = state["lr"]
+        self._window.restore(state["window"])
+        self._candidates = [state["candidates"].numpy()]
 
     def _step(self, batch: Batch) -> None:
         training = self.trial.training
@@ -169,6 +187,13 @@ class _Window:
     def add(self, loss: Tensor) -> None:
         self._sum += loss
         self._count += 1
+
+    def state(self) -> tuple[Tensor, int]:
+        return self._sum, self._count
+
+    def restore(self, state: tuple[Tensor, int]) -> None:
+        self._sum.copy_(state[0])
+        self._count = state[1]
 
     def close(self) -> float:
         mean = float(self._sum) / max(self._count, 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import socket
+from collections.abc import Mapping
 from typing import Any
 
 import torch.distributed as dist
@@ -51,6 +52,13 @@ class TeamRun(TrialRun):
             self._training = [follower.train.remote() for follower in self._followers]
         return super().advance(seconds)
 
+    def restore(self, state: Mapping[str, Any]) -> None:
+        import ray
+
+        super().restore(state)
+        shared = ray.put(dict(state))
+        _get([follower.restore.remote(shared) for follower in self._followers])
+
     def finish(self) -> TrialResult:
         _get(self._training)
         return super().finish()
@@ -70,6 +78,9 @@ class Follower:
     def join(self, trial: TrialConfig, place: str, rank: int, size: int) -> None:
         _join(trial, place, rank, size)
         self._run = TrialRun(trial, Team())
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._run.restore(state)
 
     def train(self) -> None:
         self._run.advance(math.inf)
