@@ -11,6 +11,7 @@ from scaling.cli.declared import load, title_of
 from scaling.cli.output import SET, TRACKING_URI
 
 if TYPE_CHECKING:
+    from scaling.lease import Lease
     from scaling.sweeps.base import Sweep
     from scaling.sweeps.plan import Plan
     from scaling.sweeps.state import SweepOutcome
@@ -58,6 +59,7 @@ def plan(
 @click.option("--address", metavar="ADDR", help="A Ray cluster; without it, this machine.")
 @MAX_COMPUTE
 @FORCE
+@click.option("--takeover", is_flag=True, help="Take the sweep from a driver that runs it now.")
 @TRACKING_URI
 def sweep(
     sweep: str,
@@ -65,13 +67,18 @@ def sweep(
     address: str | None,
     max_compute: float | None,
     force: bool,
+    takeover: bool,
     tracking_uri: str | None,
 ) -> None:
     """Run a sweep's trials that are not finished yet, and log them to MLflow."""
     from scaling.cli.output import closing
+    from scaling.tracking_lease import sweep_lease
 
     declared = load(sweep, axes, max_compute)
-    outcome = run(declared, address=address, force=force, tracking_uri=tracking_uri)
+    with sweep_lease(declared.title, tracking_uri=tracking_uri, takeover=takeover) as lease:
+        outcome = run(
+            declared, address=address, force=force, tracking_uri=tracking_uri, lease=lease
+        )
     closing([], f"climber fit {declared.title}")
     if outcome.failed or outcome.missing:
         raise click.exceptions.Exit(1)
@@ -157,9 +164,11 @@ def demo(output: Path, tracking_uri: str | None) -> None:
     """The whole way on the embedded data set: sweep, MLflow, fit, plots, report."""
     from scaling.cli.analyse import study
     from scaling.cli.output import closing
+    from scaling.tracking_lease import sweep_lease
 
     declared = load("quickstart", (), None)
-    outcome = run(declared, address=None, force=False, tracking_uri=tracking_uri)
+    with sweep_lease(declared.title, tracking_uri=tracking_uri) as lease:
+        outcome = run(declared, address=None, force=False, tracking_uri=tracking_uri, lease=lease)
     if outcome.missing:
         raise click.exceptions.Exit(1)
     written = study(declared.title, output, tracking_uri)
@@ -169,7 +178,7 @@ def demo(output: Path, tracking_uri: str | None) -> None:
 
 
 def run(
-    declared: Sweep, *, address: str | None, force: bool, tracking_uri: str | None
+    declared: Sweep, *, address: str | None, force: bool, tracking_uri: str | None, lease: Lease
 ) -> SweepOutcome:
     """Plan and run, with a live view; says what was done."""
     from scaling.cli.output import console, warn
@@ -189,6 +198,7 @@ def run(
             force=force,
             plan=made,
             on_progress=on_progress,
+            lease=lease,
         )
     finished = outcome.done + outcome.skipped + outcome.reused
     click.echo(
