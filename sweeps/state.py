@@ -47,8 +47,15 @@ class SweepState:
     started: float = field(default_factory=time.time)
     again: int = 0
     """How often a trial was begun again after its worker was lost."""
+    failures: list[TrialState] = field(default_factory=list)
+    """Trials that failed, as they came."""
+    left: int = field(init=False)
+    """Trials that have not ended."""
     message: str = ""
     """What happens before and after the trials (`starting Ray`)."""
+
+    def __post_init__(self) -> None:
+        self.left = len(self.in_phase("waiting", "running"))
 
     @staticmethod
     def of(plan: Plan) -> SweepState:
@@ -94,7 +101,13 @@ class SweepState:
     def summary(self) -> dict[str, Any]:
         """What `climber status` is told of a sweep that runs elsewhere: small plain data."""
         running = [
-            {"name": t.planned.name, "share": t.share, "loss": t.loss, "started": t.started}
+            {
+                "name": t.planned.name,
+                "share": t.share,
+                "loss": t.loss,
+                "started": t.started,
+                "times": t.times,
+            }
             for t in self.in_phase("running")
             if t.ended is None
         ]
@@ -127,9 +140,13 @@ class SweepState:
     def end(self, digest: str, result: TrialResult) -> None:
         """A trial's result is recorded."""
         trial = self.trials[digest]
+        if trial.phase in ("waiting", "running"):
+            self.left -= 1
         trial.phase = "finished" if result.status == "finished" else "failed"
         trial.share, trial.ended, trial.reason = 1.0, trial.ended or time.time(), result.reason
         trial.loss = result.metrics.get("loss")
+        if result.status == "failed":
+            self.failures.append(trial)
 
 
 @dataclass(frozen=True)

@@ -88,13 +88,18 @@ def sweep(
 @click.argument("sweep")
 @TRACKING_URI
 def status(sweep: str, tracking_uri: str | None) -> None:
-    """How far a sweep's last launch has come, from its record in MLflow."""
+    """How far a sweep has come, from its record in MLflow and, while it runs, from its driver."""
+    from scaling.cli.live import show_live
     from scaling.cli.output import closing, print_table
     from scaling.sweeps.base import Sweep
+    from scaling.tracking_lease import read_lease
     from scaling.tracking_read import read_runs, read_spec
     from scaling.units import format_si
 
     title = title_of(sweep)
+    lease = read_lease(title, tracking_uri=tracking_uri)
+    if lease is not None:
+        show_live(lease, sweep)
     trials = Sweep.from_dict(read_spec(title, tracking_uri=tracking_uri)).trials
     digests = {trial.digest() for trial in trials}
     table = read_runs(title, tracking_uri=tracking_uri, everything=True, digests=digests)
@@ -122,7 +127,8 @@ def status(sweep: str, tracking_uri: str | None) -> None:
     for _, row in failed.iterrows():
         click.echo(f"failed: {row['architecture']} {row['digest']}: {row['reason']}")
     left = len(digests) - len(finished)
-    closing([], f"climber sweep {sweep}" if left else f"climber fit {sweep}")
+    going_on = "status" if lease is not None and not lease.stale else "sweep"
+    closing([], f"climber {going_on} {sweep}" if left else f"climber fit {sweep}")
 
 
 @click.command()
