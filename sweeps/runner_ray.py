@@ -17,8 +17,6 @@ from typing import Any, Protocol
 
 from scaling.code import code_digest
 from scaling.config import Config
-from scaling.results import TrialResult
-from scaling.sweeps.runner_checkpoints import discard_quietly
 from scaling.sweeps.runner_losses import LOSSES, loss_of
 from scaling.sweeps.runner_trainable import (
     NEWS,
@@ -40,7 +38,7 @@ class Listener(Protocol):
     def progress(self, digest: str, report: Mapping[str, Any]) -> None: ...
     def news(self, digest: str, text: str) -> None: ...
     def lost(self, digest: str, reason: str) -> None: ...
-    def end(self, digest: str, result: TrialResult, started: float | None) -> None: ...
+    def end(self, digest: str, outcome: Outcome) -> None: ...
 
 
 def run_trials(
@@ -86,7 +84,7 @@ def run_trials(
                 name="sweep",
                 config={TRIAL: tune.grid_search(list(texts))},
                 storage_path=storage,
-                callbacks=[_callback(texts, listener, broken, checkpoints)],
+                callbacks=[_callback(texts, listener, broken)],
                 max_failures=LOSSES,
                 reuse_actors=True,
                 raise_on_failed_trial=False,
@@ -103,9 +101,7 @@ def run_trials(
         shutil.rmtree(storage, ignore_errors=True)
 
 
-def _callback(
-    texts: Mapping[str, str], listener: Listener, broken: list[Exception], checkpoints: str
-) -> Any:
+def _callback(texts: Mapping[str, str], listener: Listener, broken: list[Exception]) -> Any:
     """Tells the listener what Tune tells its callbacks; an error of the listener ends the run."""
     from ray import tune
 
@@ -125,10 +121,7 @@ def _callback(
                 if outcome is None:
                     listener.progress(digest, result)
                     return
-                ended: Outcome = pickle.loads(outcome)
-                listener.end(digest, ended.result, ended.started)
-                if ended.checkpoints:
-                    discard_quietly(checkpoints, [digest])
+                listener.end(digest, pickle.loads(outcome))
 
         def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
             loss = loss_of(trial)
@@ -141,7 +134,7 @@ def _callback(
             # Its checkpoints stay: a launch on a larger machine goes on from them.
             with _kept(broken):
                 reason = f"its process was lost {trial.num_failures} times: {loss_of(trial).reason}"
-                listener.end(texts[trial.config[TRIAL]], failed(reason), None)
+                listener.end(texts[trial.config[TRIAL]], Outcome(failed(reason), None, False))
 
     return Messenger()
 

@@ -55,8 +55,8 @@ class Outcome:
     """How a trial ended."""
 
     result: TrialResult
-    started: float
-    """Seconds since the epoch."""
+    started: float | None
+    """Seconds since the epoch; None where the process could not tell."""
     checkpoints: bool
     """Whether there are any to delete once the result is recorded."""
 
