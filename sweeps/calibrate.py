@@ -93,6 +93,8 @@ def calibrate(
 
 def _too_large(planned: PlannedTrial, at_once: int) -> str:
     """Why a shape can't be measured here; empty where it can."""
+    if planned.trial.training.workers > 1:
+        return "it is trained by several workers"
     step = planned.seconds / max(planned.steps, 1)
     if step > _LONGEST_STEP:
         return f"a step of it would take about {step:.0f} s"

@@ -53,6 +53,7 @@ class Shape(Config):
     batch_size: int
     precision: Precision
     threads: int
+    workers: int = 1
     device: str
 
     @staticmethod
@@ -69,6 +70,7 @@ class Shape(Config):
             batch_size=training.batch_size,
             precision=training.precision,
             threads=training.threads,
+            workers=training.workers,
             device=training.device,
         )
 
@@ -85,6 +87,7 @@ class Shape(Config):
         if self.precision == "bf16":
             rate *= float(np.interp(self.width, _BF16_WIDTHS, _BF16_GAINS))
         rate *= _CUDA_GAIN if self.device.startswith("cuda") else self.threads
+        rate *= self.workers
         return _STEP_SECONDS, _LAYER_SECONDS * layers, flops / rate
 
     def evaluation_seconds(self, flops: float) -> float:
