@@ -29,7 +29,7 @@ from scaling.sweeps.sources import MODULE_PREFIX
 from scaling.trial import TrialConfig
 
 SECONDS = 3.0
-"""Of training steps per shape."""
+"""Of training steps per shape, on the clock that `calibrate_worker` uses."""
 
 _LONGEST_STEP = 20.0
 """A shape whose step is expected to take longer is not calibrated."""
