@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
 from scaling.code import git_commit
 from scaling.config import canonical_json, digest_of
+from scaling.lease import LeaseError
 from scaling.results import CurvePoint, TrialResult
 from scaling.tracking_mlflow import (
+    ArtifactRepository,
     Dataset,
     DatasetInput,
     InputTag,
     Metric,
-    MlflowClient,
     Param,
     Run,
     RunTag,
+    artifact_repository,
+    without_own_retries,
 )
 from scaling.tracking_record import EVALUATION, TAG, RunRecord, record_of
-from scaling.tracking_store import (
-    artifact_location,
-    find_experiment,
-    open_client,
-    resolve_uri,
-    store_errors,
-)
+from scaling.tracking_retry import Patience
+from scaling.tracking_store import StoreError, resolve_uri, store_errors
+from scaling.tracking_sweep import open_sweep
 from scaling.trial import TrialConfig
 from scaling.units import write_text
 
@@ -37,6 +37,9 @@ logger = logging.getLogger(__name__)
 
 _METRICS_PER_CALL = 1000
 _TAGS_PER_CALL = 100
+_ATTEMPT = f"{TAG}attempt"
+_LAST_SECONDS = 10.0
+"""How long a sweep that ends with an error tries to say so."""
 
 T = TypeVar("T")
 
@@ -56,38 +59,38 @@ class SweepTracker:
         Raises:
             StoreError: see `open_client` and `find_experiment`.
         """
+        without_own_retries()
         self.title = title
         self.uri = resolve_uri(tracking_uri)
-        self._client = open_client(tracking_uri, create=True)
-        found = find_experiment(self._client, title)
-        with store_errors(self.uri):
-            self.experiment_id = found.experiment_id if found else self._create_experiment()
-            self._parent = parent_run(self._client, self.experiment_id) or self._create_parent()
+        self._client, self.experiment_id, self.parent_id = open_sweep(title, tracking_uri)
+        self.patience = Patience(self.uri)
         self._inputs: dict[str, DatasetInput] = {}
+        self._repeated: list[str] = []
         self.ending: Ending = "FINISHED"
         """What the parent run is marked with at the end; a later launch opens it again."""
 
-    @property
-    def parent_id(self) -> str:
-        """The run that holds the sweep's spec, fits and reports."""
-        return str(self._parent.info.run_id)
-
     def __enter__(self) -> Self:
-        with store_errors(self.uri):
-            self._client.update_run(self.parent_id, status="RUNNING")
+        self.patience(lambda: self._client.update_run(self.parent_id, status="RUNNING"))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and issubclass(kind, LeaseError):
+            return  # the run is another driver's now
         if kind is not None:
             self.ending = "KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED"
+            self.patience.hurry(_LAST_SECONDS)
         try:
-            self._client.set_terminated(self.parent_id, self.ending)
-        except Exception as error:
+            self.patience(self._close)
+        except StoreError as error:
             # An error on its way out of the context is the one to tell about.
             if kind is None:
-                with store_errors(self.uri):
-                    raise
-            logger.warning("MLflow store %s: the sweep's run stays open: %s", self.uri, error)
+                raise
+            logger.warning("the sweep's run stays open: %s", error)
+
+    def _close(self) -> None:
+        for token in self._repeated:  # what a store that had stopped did when it went on
+            self._tidy(token)
+        self._client.set_terminated(self.parent_id, self.ending)
 
     def log_spec(self, spec: Mapping[str, Any]) -> None:
         """Keep the resolved sweep, so that it can be run again: `spec.json`, and all former ones."""
@@ -95,12 +98,12 @@ class SweepTracker:
         tags = {f"{TAG}spec": digest_of(spec)}
         if commit:
             tags |= {f"{TAG}git_commit": commit, "mlflow.source.git.commit": commit}
-        with store_errors(self.uri), tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder:
             name = f"{digest_of(spec)}.json"
             for path in (Path(folder, "spec.json"), Path(folder, "specs", name)):
                 write_text(path, canonical_json(spec))
-            self._client.log_artifacts(self.parent_id, folder)
-            self._tag(self.parent_id, tags)
+            self.patience(lambda: self._client.log_artifacts(self.parent_id, folder))
+            self.patience(lambda: self._tag(self.parent_id, tags))
 
     def attach(self, paths: Sequence[Path], folder: str | None = None) -> None:
         """Add files (a fit, a report) to the parent run."""
@@ -108,88 +111,119 @@ class SweepTracker:
             for path in paths:
                 self._client.log_artifact(self.parent_id, str(path), folder)
 
-    def log(self, trial: TrialConfig, result: TrialResult, *, started: float) -> str:
+    def log(
+        self,
+        trial: TrialConfig,
+        result: TrialResult,
+        *,
+        started: float,
+        ended: float | None = None,
+    ) -> str:
         """Record a trial that ended, well or not.
 
         Args:
             trial: what was run.
             result: what came of it.
             started: when it began, in seconds since the epoch.
+            ended: when it ended; None for now.
 
         Returns:
             The run's id.
         """
         record = record_of(trial, result)
         step = int(result.metrics.get("examples", 0))
-        with store_errors(self.uri):
-            run_id = self._create_run(record, started)
-            try:
-                self._log_numbers(run_id, record, result.curve, step)
-                self._client.log_inputs(run_id, datasets=[self._dataset_input(trial, record)])
-                if result.evaluation is not None:
-                    with tempfile.TemporaryDirectory() as folder:
-                        path = Path(folder, EVALUATION)
-                        result.evaluation.to_parquet(path, index=False)
-                        self._client.log_artifact(run_id, str(path))
-                ending = "FINISHED" if result.status == "finished" else "FAILED"
-                self._client.set_terminated(run_id, ending)
-            except BaseException:
-                self._discard(run_id)
-                raise
-        return run_id
+
+        def fill(run_id: str, files: ArtifactRepository) -> None:
+            self._log_numbers(run_id, record, result.curve, step)
+            self._client.log_inputs(run_id, datasets=[self._dataset_input(trial, record)])
+            if result.evaluation is not None:
+                with tempfile.TemporaryDirectory() as folder:
+                    path = Path(folder, EVALUATION)
+                    result.evaluation.to_parquet(path, index=False)
+                    files.log_artifact(str(path))
+
+        ending: Ending = "FINISHED" if result.status == "finished" else "FAILED"
+        return self._record(record, fill, started, ended or time.time(), ending)
 
     def reuse(self, run_id: str) -> str:
         """Copy a finished run of another sweep into this one, with the tag `climber.reused_from`."""
-        with store_errors(self.uri):
-            source = self._client.get_run(run_id)
-            tags = {k: v for k, v in source.data.tags.items() if k.startswith(TAG)}
-            # A copy of a copy still names the run that was trained.
-            tags.setdefault(f"{TAG}reused_from", run_id)
-            record = RunRecord(
-                name=source.info.run_name,
-                params=source.data.params,
-                metrics={},
-                tags=tags,
-            )
+        source = self.patience(lambda: self._client.get_run(run_id))
+        tags = {k: v for k, v in source.data.tags.items() if k.startswith(TAG)}
+        # A copy of a copy still names the run that was trained.
+        tags.setdefault(f"{TAG}reused_from", run_id)
+        record = RunRecord(source.info.run_name, source.data.params, {}, tags)
+
+        def fill(copy: str, files: ArtifactRepository) -> None:
             metrics = [
                 metric
                 for name in source.data.metrics
                 for metric in self._client.get_metric_history(run_id, name)
             ]
-            copy = self._create_run(record, source.info.start_time / 1000)
+            self._log_batch(copy, metrics, record.params)
+            self._client.log_inputs(copy, datasets=source.inputs.dataset_inputs)
+            with tempfile.TemporaryDirectory() as folder:
+                for file in self._client.list_artifacts(run_id):
+                    if file.path == EVALUATION:
+                        path = self._client.download_artifacts(run_id, file.path, folder)
+                        files.log_artifact(path)
+
+        begin, end = source.info.start_time / 1000, source.info.end_time / 1000
+        return self._record(record, fill, begin, end, "FINISHED")
+
+    def _record(
+        self,
+        record: RunRecord,
+        fill: Callable[[str, ArtifactRepository], None],
+        started: float,
+        ended: float,
+        ending: Ending,
+    ) -> str:
+        """Makes a run and fills it; however often that has to be tried, one run is left."""
+        token = secrets.token_hex(8)
+        attempts: list[str] = []
+
+        def attempt() -> str:
+            # A call whose answer got lost may have reached the store.
+            whole = self._tidy(token) if attempts else None
+            if whole is not None:
+                return whole
+            attempts.append(token)
+            run = self._create_run(record, started, token)
+            run_id = str(run.info.run_id)
             try:
-                self._log_batch(copy, metrics, record.params)
-                self._client.log_inputs(copy, datasets=source.inputs.dataset_inputs)
-                with tempfile.TemporaryDirectory() as folder:
-                    for file in self._client.list_artifacts(run_id):
-                        if file.path == EVALUATION:
-                            path = self._client.download_artifacts(run_id, file.path, folder)
-                            self._client.log_artifact(copy, path)
-                self._client.set_terminated(copy, "FINISHED", source.info.end_time)
+                fill(run_id, artifact_repository(run.info.artifact_uri, self.uri))
+                self._client.set_terminated(run_id, ending, int(ended * 1000))
             except BaseException:
-                self._discard(copy)
+                self._discard(run_id)
                 raise
-        return copy
+            return run_id
 
-    def _create_experiment(self) -> str:
-        tags = {f"{TAG}kind": "sweep"}
-        location = artifact_location(self.uri, self.title)
-        return str(self._client.create_experiment(self.title, location, tags))
+        run_id = self.patience(attempt)
+        if len(attempts) > 1:
+            self._repeated.append(token)
+        return run_id
 
-    def _create_parent(self) -> Run:
-        tags = {f"{TAG}kind": "sweep", "mlflow.source.name": "climber"}
-        return self._client.create_run(self.experiment_id, run_name=self.title, tags=tags)
+    def _tidy(self, token: str) -> str | None:
+        """Deletes the half-written runs among a record's attempts; the whole one, if any."""
+        same = f"tags.`{_ATTEMPT}` = '{token}'"
+        whole = None
+        for run in self._client.search_runs([self.experiment_id], same):
+            if run.info.status in ("FINISHED", "FAILED") and whole is None:
+                whole = str(run.info.run_id)
+            else:
+                self._client.delete_run(run.info.run_id)
+        return whole
 
-    def _create_run(self, record: RunRecord, started: float) -> str:
+    def _create_run(self, record: RunRecord, started: float, token: str) -> Run:
         tags = {
             **record.tags,
+            _ATTEMPT: token,
             "mlflow.parentRunId": self.parent_id,
             "mlflow.source.name": "climber",
         }
-        run = self._client.create_run(
+        return self._client.create_run(
             self.experiment_id, start_time=int(started * 1000), tags=tags, run_name=record.name
         )
-        return str(run.info.run_id)
 
     def _log_numbers(
         self, run_id: str, record: RunRecord, curve: Sequence[CurvePoint], step: int
@@ -238,17 +272,6 @@ class SweepTracker:
             self._client.delete_run(run_id)
         except Exception:  # the first error is the one to tell about
             return
-
-
-def parent_run(client: MlflowClient, experiment_id: str) -> Run | None:
-    """The sweep's own run; the oldest one, should two launches at once have made two."""
-    found = client.search_runs(
-        [experiment_id],
-        filter_string=f"tags.`{TAG}kind` = 'sweep'",
-        order_by=["attributes.start_time ASC"],
-        max_results=1,
-    )
-    return found[0] if found else None
 
 
 def _now() -> int:

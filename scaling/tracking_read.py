@@ -15,7 +15,6 @@ from typing import Any
 import pandas as pd
 
 from scaling.runs import NUMERIC_COLUMNS, ordered
-from scaling.tracking import parent_run
 from scaling.tracking_mlflow import MlflowClient, Run
 from scaling.tracking_record import EVALUATION, TAG, TAG_OF_TEXT
 from scaling.tracking_store import (
@@ -25,6 +24,7 @@ from scaling.tracking_store import (
     store_errors,
     store_exists,
 )
+from scaling.tracking_sweep import parent_run
 
 _PAGE = 1000
 _STATUS = {

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from scaling.tracking_mlflow import MlflowClient, MlflowException
+from scaling.units import file_name
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +22,7 @@ DEFAULT_URI = "sqlite:///mlflow.db"
 
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
 _TIMEOUT_SECONDS = 5.0
+_NO_RIGHT = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR)
 
 
 class StoreError(ValueError):
@@ -82,7 +84,7 @@ def open_client(tracking_uri: str | None = None, *, create: bool = False) -> Mlf
     if path is None:
         _check_server(uri)
     else:
-        _check_file(path, create)
+        check_file(path, create)
     if tracking_uri is None and Path("mlruns").is_dir():
         logger.warning(
             "an old mlruns/ folder is here: `mlflow ui` alone would open that. The runs are in "
@@ -116,12 +118,19 @@ def store_errors(uri: str) -> Iterator[None]:
             cure = "make room on the disk and launch again; finished trials are kept"
         elif "database is locked" in text:
             cure = "another program writes to it: wait for it, or choose another --tracking-uri"
-        elif "readonly database" in text or getattr(error, "errno", None) == errno.EACCES:
+        elif "readonly database" in text or getattr(error, "errno", None) in _NO_RIGHT:
             cure = "give yourself the right to write there, or choose another --tracking-uri"
+        elif _refused(error, text):
+            cure = (
+                "log in by MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD (or "
+                "MLFLOW_TRACKING_TOKEN), ask for the right to write there, or choose another "
+                "--tracking-uri"
+            )
         else:
             cure = "check the address, or choose another store by --tracking-uri"
         line = text.strip().splitlines()[0] if text.strip() else type(error).__name__
-        raise StoreError(f"MLflow store {uri}: {line}. Cure: {cure}") from error
+        place = _without_password(uri)
+        raise StoreError(f"MLflow store {place}: {line.rstrip('.')}. Cure: {cure}") from error
 
 
 def artifact_location(uri: str, title: str) -> str | None:
@@ -130,8 +139,7 @@ def artifact_location(uri: str, title: str) -> str | None:
         return None
     path = sqlite_path(uri)
     folder = (path.parent if path else Path.cwd()) / "mlartifacts"
-    safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in title)
-    return (folder / safe).absolute().as_uri()
+    return (folder / file_name(title)).absolute().as_uri()
 
 
 def find_experiment(client: MlflowClient, title: str) -> Any | None:
@@ -150,7 +158,7 @@ def find_experiment(client: MlflowClient, title: str) -> Any | None:
     return experiment
 
 
-def _check_file(path: Path, create: bool) -> None:
+def check_file(path: Path, create: bool) -> None:
     """Ask SQLite itself first: MLflow would try again and again for minutes."""
     place = f"MLflow store sqlite:///{path}"
     elsewhere = "choose another place by --tracking-uri sqlite:///FILE"
@@ -208,6 +216,14 @@ def _check_server(uri: str) -> None:
         ) from error
 
 
+def _refused(error: Exception, text: str) -> bool:
+    """Whether a server answered that this user may not."""
+    codes = ("PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED")
+    return getattr(error, "error_code", "") in codes or any(
+        f"error code {code} " in text for code in (401, 403)
+    )
+
+
 def _from_database(error: Exception) -> bool:
     """Whether SQLAlchemy raised it: MLflow lets some of its errors through."""
     return type(error).__module__.startswith("sqlalchemy.")
@@ -226,3 +242,5 @@ def _quieten() -> None:
     """No news of MLflow's and alembic's tables; warnings still come through."""
     for name in ("alembic", "mlflow"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It writes a traceback for each error that it also raises.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)

@@ -61,6 +61,11 @@ def plain(value: object) -> Any:
     return str(value)
 
 
+def file_name(title: str) -> str:
+    """The title with a dash for each character that a file's name had better not hold."""
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in title)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file (UTF-8) aside, then rename it: a partly written one never bears the name."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import resource
 import tempfile
 import time
 from dataclasses import dataclass
@@ -12,9 +14,12 @@ from scaling.datasets.synthetic import SyntheticConfig
 from scaling.models.transformer import TransformerConfig
 from scaling.results import CurvePoint, TrialResult
 from scaling.running import Progress, Run
+from scaling.sweeps.base import Sweep
 from scaling.sweeps.design import grid
+from scaling.sweeps.plan import make_plan
 from scaling.sweeps.runner import run_sweep
 from scaling.sweeps.state import SweepState
+from scaling.tracking_read import read_runs
 from scaling.trial import TrialConfig
 
 
@@ -54,27 +59,87 @@ class Overhead:
     """Slope between the small and the large sweep, MLflow included."""
 
 
+@dataclass(frozen=True)
+class Scale:
+    """What a sweep of many empty trials takes, in seconds and bytes."""
+
+    plan: float
+    run: float
+    """Launch, all trials, all records."""
+    read: float
+    """The run table, from MLflow."""
+    plan_again: float
+    """With all trials finished."""
+    peak_bytes: int
+    """Of the driver's memory."""
+    first_half: float
+    second_half: float
+    """Per trial: equal where the cost of one doesn't grow with their number."""
+
+
 def measure(small: int, large: int) -> Overhead:
     """Run two sweeps of empty trials in a store of their own."""
     walls, firsts = [], []
     for count in (small, large):
-        sweep = grid(
-            f"empty-{count}",
-            models=[TransformerConfig(depth=1, width=16, seq_len=16)],
-            dataset=SyntheticConfig.tiny(),
-            budgets=(1e8,),
-            seeds=range(count),
-        )
-        begin, first = time.perf_counter(), [0.0]
-
-        def told(state: SweepState, begin: float = begin, first: list[float] = first) -> None:
-            if not first[0] and state.in_phase("finished"):
-                first[0] = time.perf_counter() - begin
-
+        ends: list[float] = []
         with tempfile.TemporaryDirectory() as folder:
-            uri = f"sqlite:///{folder}/mlflow.db"
-            outcome = run_sweep(sweep, tracking_uri=uri, on_progress=told, make_run=EmptyRun)
-        assert outcome.done == count, outcome
+            begin = time.perf_counter()
+            _run(_empty(count), f"sqlite:///{folder}/mlflow.db", ends)
         walls.append(time.perf_counter() - begin)
-        firsts.append(first[0])
+        firsts.append(ends[0] - begin)
     return Overhead(min(firsts), (walls[1] - walls[0]) / (large - small))
+
+
+def measure_scale(count: int) -> Scale:
+    """Plan, run and read back one large sweep of empty trials in a store of its own.
+
+    Raises:
+        ValueError: fewer than 4 trials, which have no halves to compare.
+    """
+    if count < 4:
+        raise ValueError(f"at least 4 trials, got {count}")
+    sweep, ends = _empty(count), list[float]()
+    with tempfile.TemporaryDirectory() as folder:
+        uri = f"sqlite:///{folder}/mlflow.db"
+        laps = [time.perf_counter()]
+        make_plan(sweep, tracking_uri=uri)
+        laps.append(time.perf_counter())
+        _run(sweep, uri, ends)
+        laps.append(time.perf_counter())
+        assert len(read_runs(sweep.title, tracking_uri=uri)) == count
+        laps.append(time.perf_counter())
+        make_plan(sweep, tracking_uri=uri)
+        laps.append(time.perf_counter())
+    plan, run, read, again = (b - a for a, b in itertools.pairwise(laps))
+    middle = count // 2
+    return Scale(
+        plan=plan,
+        run=run,
+        read=read,
+        plan_again=again,
+        peak_bytes=1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        first_half=(ends[middle] - ends[0]) / middle,
+        second_half=(ends[-1] - ends[middle]) / (count - 1 - middle),
+    )
+
+
+def _empty(count: int) -> Sweep:
+    return grid(
+        f"empty-{count}",
+        models=[TransformerConfig(depth=1, width=16, seq_len=16)],
+        dataset=SyntheticConfig.tiny(),
+        budgets=(1e8,),
+        seeds=range(count),
+    )
+
+
+def _run(sweep: Sweep, uri: str, ends: list[float]) -> None:
+    """Runs it; `ends` gets the time at which each trial was recorded."""
+    count = len(sweep.trials)
+
+    def told(state: SweepState) -> None:
+        if len(ends) < count - state.left:
+            ends.append(time.perf_counter())
+
+    outcome = run_sweep(sweep, tracking_uri=uri, on_progress=told, make_run=EmptyRun)
+    assert outcome.done == count == len(ends), outcome

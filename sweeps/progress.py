@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator
 
@@ -13,12 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from scaling.sweeps.plan_table import format_seconds
-from scaling.sweeps.state import SweepState, TrialState
+from scaling.sweeps.state import MOST_RUNNING, SweepState, TrialState
 from scaling.units import MISSING
 
 _PLAIN_SECONDS = 10.0
 """How often a line tells how far the sweep is, without a terminal."""
-_MOST_RUNNING, _MOST_FAILED = 8, 5
+_MOST_FAILED = 5
 
 
 @contextlib.contextmanager
@@ -59,24 +60,28 @@ class PlainProgress:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._console, self._seconds, self._clock = console, seconds, clock
-        self._last: float | None = None
+        self._last = self._last_message = -math.inf
         self._message = self._line = ""
-        self._told: set[str] = set()
+        self._failures = 0
+        self._over = False
 
     def __call__(self, state: SweepState) -> None:
-        for trial in state.in_phase("failed"):
-            if trial.planned.digest not in self._told:
-                self._told.add(trial.planned.digest)
-                self._print(f"failed: {trial.planned.name}: {trial.reason}")
+        # Called several times per trial: what takes a look at every trial is done when it is due.
+        now = self._clock()
+        for trial in state.failures[self._failures :]:
+            self._failures += 1
+            self._print(f"failed: {trial.planned.name}: {trial.reason}")
         if state.message != self._message:
-            self._message = state.message
-            if state.message:
+            if state.message and (not self._message or now - self._last_message >= self._seconds):
+                self._last_message = now
                 self._print(f"{state.message} ...")
-        over = not state.in_phase("waiting", "running") and not state.message
-        due = self._last is None or self._clock() - self._last >= self._seconds
+            self._message = state.message
+        over = not state.left and not state.message
+        if now - self._last < self._seconds and (not over or self._over):
+            return
         line = status_line(state)
-        if (due or over) and line != self._line and state.in_phase("running", "finished", "failed"):
-            self._last, self._line = self._clock(), line
+        if line != self._line and state.in_phase("running", "finished", "failed"):
+            self._last, self._line, self._over = now, line, over
             self._print(line)
 
     def _print(self, text: str) -> None:
@@ -94,6 +99,8 @@ def status_line(state: SweepState) -> str:
     parts += [f"{name} best loss {trial.loss:.4f}" for name, trial in state.best().items()]
     if failed:
         parts.append(f"{len(failed)} failed")
+    if state.again:
+        parts.append(f"{state.again} begun again after their worker was lost")
     return ", ".join(parts)
 
 
@@ -116,13 +123,19 @@ def _overall(state: SweepState) -> RenderableType:
 
 def _running(state: SweepState) -> Table:
     table = Table.grid(padding=(0, 1))
-    running = state.in_phase("running")
-    for trial in running[:_MOST_RUNNING]:
-        loss = "" if trial.loss is None else f"training loss {trial.loss:.4f}"
+    running = sorted(state.in_phase("running"), key=lambda trial: trial.ended is not None)
+    for trial in running[:MOST_RUNNING]:
+        words = [] if trial.loss is None else [f"training loss {trial.loss:.4f}"]
+        if trial.times > 1:
+            words.append(f"begun {trial.times} times")
+        if trial.ended is not None:
+            words = ["being recorded"]
+        elif trial.started is not None:
+            words.append(format_seconds(time.time() - trial.started))
         bar = ProgressBar(total=1.0, completed=trial.share, width=24)
-        table.add_row(bar, Text(trial.planned.name), Text(loss, style="dim"))
-    if len(running) > _MOST_RUNNING:
-        table.add_row("", Text(f"... and {len(running) - _MOST_RUNNING} more", style="dim"))
+        table.add_row(bar, Text(trial.planned.name), Text(", ".join(words), style="dim"))
+    if len(running) > MOST_RUNNING:
+        table.add_row("", Text(f"... and {len(running) - MOST_RUNNING} more", style="dim"))
     return table
 
 

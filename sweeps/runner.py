@@ -2,29 +2,55 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from typing import Any
+from typing import Any, ParamSpec
 
-from scaling.results import TrialResult
-from scaling.start import start_run
+from scaling.lease import Lease
 from scaling.sweeps.base import Sweep
 from scaling.sweeps.plan import Plan, make_plan
+from scaling.sweeps.recorder import Recorder
+from scaling.sweeps.runner_checkpoints import (
+    CHECKPOINT_SECONDS,
+    checkpoint_place,
+    discard_quietly,
+)
 from scaling.sweeps.runner_ray import run_trials
 from scaling.sweeps.runner_session import ray_session
+from scaling.sweeps.runner_team import begin_run
 from scaling.sweeps.runner_trainable import MakeRun
 from scaling.sweeps.state import SweepOutcome, SweepState
 from scaling.tracking import SweepTracker
+from scaling.tracking_lease import sweep_lease
 from scaling.tracking_store import resolve_uri
 
 logger = logging.getLogger(__name__)
 
 OnProgress = Callable[[SweepState], None]
+P = ParamSpec("P")
 
 
+def _leased(run: Callable[P, SweepOutcome]) -> Callable[P, SweepOutcome]:
+    """Takes the sweep's lease first, unless the caller holds it: plans made before may be old."""
+
+    @functools.wraps(run)
+    def leased(*args: P.args, **kwargs: P.kwargs) -> SweepOutcome:
+        if kwargs.get("lease") is not None:
+            return run(*args, **kwargs)
+        sweep: Any = args[0] if args else kwargs["sweep"]
+        uri: Any = kwargs.get("tracking_uri")
+        with sweep_lease(sweep.title, tracking_uri=uri) as lease:
+            kwargs["lease"] = lease
+            return run(*args, **kwargs)
+
+    return leased
+
+
+@_leased
 def run_sweep(
     sweep: Sweep,
     *,
@@ -34,13 +60,17 @@ def run_sweep(
     force: bool = False,
     plan: Plan | None = None,
     on_progress: OnProgress | None = None,
-    make_run: MakeRun = start_run,
+    make_run: MakeRun = begin_run,
     gpus_per_trial: float = 1.0,
+    checkpoints: str | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    lease: Lease | None = None,
 ) -> SweepOutcome:
     """Run the trials of a sweep that no run of the store has finished.
 
-    A trial that fails is recorded with its reason, and the others go on. Ctrl-C keeps what is
-    finished; a second Ctrl-C does not wait for Ray to stop its workers in order.
+    A trial that fails is recorded with its reason, and the others go on. One whose process, node or
+    driver is killed goes on from its last checkpoint, in this launch or the next. Ctrl-C keeps what
+    is finished; a second Ctrl-C does not wait for Ray to stop its workers in order.
 
     Args:
         sweep: what to run.
@@ -52,15 +82,27 @@ def run_sweep(
         on_progress: called with the sweep's state at every change.
         make_run: begins a trial, in the worker.
         gpus_per_trial: share of a GPU that a trial on `cuda` takes.
+        checkpoints: a folder, or a URI that pyarrow knows, that every node of the cluster reaches;
+            by default `checkpoints` beside the prepared data.
+        checkpoint_seconds: of training between two checkpoints of a trial; longer where they would
+            take more than 1 % of the time.
+        lease: of this sweep, held already since before the plan was made; None takes it here.
 
     Raises:
-        ValueError: an unusable store, plan or cluster; trials that ended are kept.
+        LeaseError: another driver runs the sweep, or has taken it over.
+        ValueError: an unusable store, plan, cluster or place for checkpoints; trials that ended are
+            kept.
     """
+    assert lease is not None
     begin = time.perf_counter()
+    place = checkpoint_place(checkpoints)
     plan = plan or make_plan(sweep, tracking_uri=tracking_uri, force=force)
     state = SweepState.of(plan)
+    lease.status = state.summary
     tell = on_progress or (lambda state: None)
     tell(state)
+    # A driver may have been killed between the last record and this.
+    discard_quietly(place, [planned.digest for planned in plan.in_state("done")])
     parent, interrupted = None, False
     if plan.in_state("to do") or plan.in_state("reuse"):
         session: AbstractContextManager[None] = nullcontext()
@@ -70,7 +112,7 @@ def run_sweep(
             session = ray_session(address, cpus=cpus, threads=threads)
         tell(state)
         try:
-            with _opened(session, sweep.title, tracking_uri) as tracker:
+            with _opened(session, sweep.title, tracking_uri, lease) as tracker:
                 parent = tracker.parent_id
                 tracker.log_spec(sweep.to_dict())
                 state.message = ""
@@ -80,8 +122,15 @@ def run_sweep(
                     tracker.reuse(planned.run_id)
                 trials = {planned.digest: planned.trial for planned in plan.order()}
                 if trials:
-                    recorder = _Recorder(tracker, state, tell)
-                    run_trials(trials, recorder, make_run=make_run, gpus_per_trial=gpus_per_trial)
+                    with Recorder(tracker, lease, state, tell, place) as recorder:
+                        run_trials(
+                            trials,
+                            recorder,
+                            make_run=make_run,
+                            gpus_per_trial=gpus_per_trial,
+                            checkpoints=place,
+                            checkpoint_seconds=checkpoint_seconds,
+                        )
                 interrupted = bool(state.in_phase("waiting", "running"))
                 tracker.ending = "KILLED" if interrupted else "FINISHED"
         except KeyboardInterrupt:
@@ -108,7 +157,7 @@ def run_sweep(
 
 @contextmanager
 def _opened(
-    session: AbstractContextManager[None], title: str, tracking_uri: str | None
+    session: AbstractContextManager[None], title: str, tracking_uri: str | None, lease: Lease
 ) -> Iterator[SweepTracker]:
     """Ray's session and the sweep's record, opened at the same time: a new store takes 2 s, and so
     does Ray, which mostly waits."""
@@ -118,32 +167,7 @@ def _opened(
             stack.enter_context(session)
         finally:
             # Entered even if Ray fails: the record is closed as failed, not left open.
-            tracker = stack.enter_context(opening.result())
+            tracker = opening.result()
+            tracker.patience.before_each = lease.confirm
+            stack.enter_context(tracker)
         yield tracker
-
-
-class _Recorder:
-    """Writes each trial to MLflow as it ends and keeps the sweep's state; runs in the driver."""
-
-    def __init__(self, tracker: SweepTracker, state: SweepState, tell: OnProgress) -> None:
-        self._tracker, self._state, self._tell = tracker, state, tell
-
-    def begin(self, digest: str) -> None:
-        self._state.begin(digest)
-        self._tell(self._state)
-
-    def progress(self, digest: str, report: Mapping[str, Any]) -> None:
-        trial = self._state.trials[digest]
-        trial.share, trial.examples = float(report["share"]), int(report["examples"])
-        loss = float(report["train_loss"])
-        trial.loss = loss if loss == loss else None
-        self._tell(self._state)
-
-    def end(self, digest: str, result: TrialResult, started: float | None) -> None:
-        trial = self._state.trials[digest]
-        begun = started or trial.started or time.time()
-        self._tracker.log(trial.planned.trial, result, started=begun)
-        self._state.end(digest, result)
-        if result.status == "failed":
-            logger.warning("trial %s failed: %s", trial.planned.name, result.reason)
-        self._tell(self._state)

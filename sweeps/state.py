@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from scaling.results import TrialResult
 from scaling.sweeps.plan import Plan, PlannedTrial
 
 Phase = Literal["waiting", "running", "finished", "failed", "skipped", "reused"]
+
+MOST_RUNNING, MOST_CHARACTERS = 8, 300
+"""Of a summary: it must fit into a tag of MLflow's."""
 
 
 @dataclass
@@ -25,9 +29,12 @@ class TrialState:
     loss: float | None = None
     """Training loss while it runs, test loss once it is finished."""
     reason: str = ""
+    times: int = 1
+    """How often it was begun: more than once if a worker was lost."""
     started: float | None = None
     """Seconds since the epoch."""
     ended: float | None = None
+    """When its training was over; its phase changes once that is recorded."""
 
 
 @dataclass
@@ -38,8 +45,17 @@ class SweepState:
     trials: Mapping[str, TrialState]
     """By digest, in the order in which they are run."""
     started: float = field(default_factory=time.time)
+    again: int = 0
+    """How often a trial was begun again after its worker was lost."""
+    failures: list[TrialState] = field(default_factory=list)
+    """Trials that failed, as they came."""
+    left: int = field(init=False)
+    """Trials that have not ended."""
     message: str = ""
     """What happens before and after the trials (`starting Ray`)."""
+
+    def __post_init__(self) -> None:
+        self.left = len(self.in_phase("waiting", "running"))
 
     @staticmethod
     def of(plan: Plan) -> SweepState:
@@ -58,7 +74,7 @@ class SweepState:
     def share(self) -> float:
         """Of the planned seconds of all trials that this launch runs, those behind us."""
         mine = self.in_phase("waiting", "running", "finished", "failed")
-        total = sum(trial.planned.seconds for trial in mine)
+        total = math.fsum(trial.planned.seconds for trial in mine)
         return self._seconds_behind() / total if total else 1.0
 
     def seconds_left(self, now: float | None = None) -> float | None:
@@ -69,7 +85,7 @@ class SweepState:
             return None
         pace = ((now or time.time()) - min(begun)) / behind
         mine = self.in_phase("waiting", "running", "finished", "failed")
-        return max(sum(trial.planned.seconds for trial in mine) - behind, 0.0) * pace
+        return max(math.fsum(trial.planned.seconds for trial in mine) - behind, 0.0) * pace
 
     def best(self) -> dict[str, TrialState]:
         """The finished trial with the smallest test loss, by architecture."""
@@ -82,23 +98,58 @@ class SweepState:
                 found[name] = trial
         return found
 
+    def summary(self) -> dict[str, Any]:
+        """What `climber status` is told of a sweep that runs elsewhere: small plain data."""
+        running = [
+            {
+                "name": t.planned.name,
+                "share": t.share,
+                "loss": t.loss,
+                "started": t.started,
+                "times": t.times,
+            }
+            for t in self.in_phase("running")
+            if t.ended is None
+        ]
+        ended = self.in_phase("finished", "failed")
+        mine = self.in_phase("waiting", "running")
+        return {
+            "message": self.message[:MOST_CHARACTERS],
+            "ended": len(ended),
+            "trials": len(ended) + len(mine),
+            "share": self.share,
+            "seconds_left": self.seconds_left(),
+            "again": self.again,
+            "running": running[:MOST_RUNNING],
+            "more_running": len(running[MOST_RUNNING:]),
+        }
+
     def _seconds_behind(self) -> float:
-        ended = sum(trial.planned.seconds for trial in self.in_phase("finished", "failed"))
-        running = self.in_phase("running")
-        return ended + sum(trial.planned.seconds * trial.share for trial in running)
+        begun = self.in_phase("finished", "failed", "running")
+        return math.fsum(trial.planned.seconds * trial.share for trial in begun)
 
     def begin(self, digest: str) -> None:
         """A trial was sent to a worker."""
         trial = self.trials[digest]
-        trial.phase = "running"
+        trial.phase, trial.ended = "running", None
         trial.started = trial.started or time.time()
+
+    def lose(self, digest: str) -> None:
+        """A trial's process was lost; it waits to be begun again."""
+        trial = self.trials[digest]
+        trial.phase, trial.times = "waiting", trial.times + 1
+        self.again += 1
 
     def end(self, digest: str, result: TrialResult) -> None:
         """A trial's result is recorded."""
         trial = self.trials[digest]
+        if trial.phase in ("waiting", "running"):
+            self.left -= 1
         trial.phase = "finished" if result.status == "finished" else "failed"
-        trial.share, trial.ended, trial.reason = 1.0, time.time(), result.reason
+        trial.share, trial.ended, trial.reason = 1.0, trial.ended or time.time(), result.reason
         trial.loss = result.metrics.get("loss")
+        if result.status == "failed":
+            self.failures.append(trial)
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,32 @@ def bench() -> None:
 @bench.command("sweep")
 @click.option("--small", default=20, show_default=True, help="Trials of the smaller sweep.")
 @click.option("--large", default=200, show_default=True, help="Trials of the larger sweep.")
-def sweep(small: int, large: int) -> None:
-    """Start-up of a sweep, and the cost of each further trial beyond its training."""
+@click.option("--stub", type=click.IntRange(4), metavar="N", help="Instead: N empty trials.")
+def sweep(small: int, large: int, stub: int | None) -> None:
+    """Start-up of a sweep, and the cost of each further trial beyond its training.
+
+    With --stub, whether that stays so for thousands of trials, planned, run and read back.
+    """
+    from scaling.cli.output import closing, print_table
+    from scaling.sweeps.overhead import measure, measure_scale
+    from scaling.units import format_si
+
+    if stub is not None:
+        scale = measure_scale(stub)
+        rows = [
+            ("plan", f"{scale.plan:.1f} s"),
+            ("launch, run and track", f"{scale.run:.1f} s"),
+            ("read the run table", f"{scale.read:.1f} s"),
+            ("plan again, all finished", f"{scale.plan_again:.1f} s"),
+            ("each trial of the first half", f"{1e3 * scale.first_half:.0f} ms"),
+            ("each trial of the second half", f"{1e3 * scale.second_half:.0f} ms"),
+            ("peak memory of the driver", format_si(scale.peak_bytes, "B", 3)),
+        ]
+        print_table(f"{stub} empty trials", ("what", "measured"), rows)
+        closing([], "climber plan quickstart")
+        return
     if not 0 < small < large:
         raise ValueError(f"--small must be positive and below --large, got {small} and {large}")
-    from scaling.cli.output import closing, print_table
-    from scaling.sweeps.overhead import measure
-
     found = measure(small, large)
     rows = [
         ("to the first finished trial", f"{found.first_trial:.1f} s"),

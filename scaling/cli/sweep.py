@@ -12,6 +12,7 @@ from scaling.cli.declared import in_time, load, title_of
 from scaling.cli.output import SET, TRACKING_URI
 
 if TYPE_CHECKING:
+    from scaling.lease import Lease
     from scaling.sweeps.base import Sweep
     from scaling.sweeps.plan import Plan
     from scaling.sweeps.state import SweepOutcome
@@ -98,6 +99,7 @@ def plan(
 @MAX_HOURS
 @SLOTS
 @FORCE
+@click.option("--takeover", is_flag=True, help="Take the sweep from a driver that runs it now.")
 @TRACKING_URI
 def sweep(
     sweep: str,
@@ -107,14 +109,19 @@ def sweep(
     max_hours: float | None,
     slots: int | None,
     force: bool,
+    takeover: bool,
     tracking_uri: str | None,
 ) -> None:
     """Run a sweep's trials that are not finished yet, and log them to MLflow."""
     from scaling.cli.output import closing
+    from scaling.tracking_lease import sweep_lease
 
     declared = load(sweep, axes, max_compute)
     declared = in_time(declared, max_hours, slots=slots, force=force, tracking_uri=tracking_uri)
-    outcome = run(declared, address=address, force=force, tracking_uri=tracking_uri)
+    with sweep_lease(declared.title, tracking_uri=tracking_uri, takeover=takeover) as lease:
+        outcome = run(
+            declared, address=address, force=force, tracking_uri=tracking_uri, lease=lease
+        )
     closing([], f"climber fit {declared.title}")
     if outcome.failed or outcome.missing:
         raise click.exceptions.Exit(1)
@@ -124,13 +131,18 @@ def sweep(
 @click.argument("sweep")
 @TRACKING_URI
 def status(sweep: str, tracking_uri: str | None) -> None:
-    """How far a sweep's last launch has come, from its record in MLflow."""
+    """How far a sweep has come, from its record in MLflow and, while it runs, from its driver."""
+    from scaling.cli.live import show_live
     from scaling.cli.output import closing, print_table
     from scaling.sweeps.base import Sweep
+    from scaling.tracking_lease import read_lease
     from scaling.tracking_read import read_runs, read_spec
     from scaling.units import format_si
 
     title = title_of(sweep)
+    lease = read_lease(title, tracking_uri=tracking_uri)
+    if lease is not None:
+        show_live(lease, sweep)
     trials = Sweep.from_dict(read_spec(title, tracking_uri=tracking_uri)).trials
     digests = {trial.digest() for trial in trials}
     table = read_runs(title, tracking_uri=tracking_uri, everything=True, digests=digests)
@@ -158,7 +170,8 @@ def status(sweep: str, tracking_uri: str | None) -> None:
     for _, row in failed.iterrows():
         click.echo(f"failed: {row['architecture']} {row['digest']}: {row['reason']}")
     left = len(digests) - len(finished)
-    closing([], f"climber sweep {sweep}" if left else f"climber fit {sweep}")
+    going_on = "status" if lease is not None and not lease.stale else "sweep"
+    closing([], f"climber {going_on} {sweep}" if left else f"climber fit {sweep}")
 
 
 @click.command()
@@ -200,9 +213,11 @@ def demo(output: Path, tracking_uri: str | None) -> None:
     """The whole way on the embedded data set: sweep, MLflow, fit, plots, report."""
     from scaling.cli.analyse import study
     from scaling.cli.output import closing
+    from scaling.tracking_lease import sweep_lease
 
     declared = load("quickstart", (), None)
-    outcome = run(declared, address=None, force=False, tracking_uri=tracking_uri)
+    with sweep_lease(declared.title, tracking_uri=tracking_uri) as lease:
+        outcome = run(declared, address=None, force=False, tracking_uri=tracking_uri, lease=lease)
     if outcome.missing:
         raise click.exceptions.Exit(1)
     written = study(declared.title, output, tracking_uri)
@@ -212,7 +227,7 @@ def demo(output: Path, tracking_uri: str | None) -> None:
 
 
 def run(
-    declared: Sweep, *, address: str | None, force: bool, tracking_uri: str | None
+    declared: Sweep, *, address: str | None, force: bool, tracking_uri: str | None, lease: Lease
 ) -> SweepOutcome:
     """Plan and run, with a live view; says what was done."""
     from scaling.cli.output import console, warn
@@ -232,6 +247,7 @@ def run(
             force=force,
             plan=made,
             on_progress=on_progress,
+            lease=lease,
         )
     finished = outcome.done + outcome.skipped + outcome.reused
     click.echo(

@@ -132,3 +132,19 @@ class StartTimeRun(InstantRun):
         result = super().finish()
         result.metrics["began"] = time.time()
         return result
+
+
+def teams(*, workers: tuple[int, ...] = (1, 2)) -> Sweep:
+    """The same trial by one worker and by several."""
+    sweeps = [
+        grid(
+            "teams",
+            models=[BagConfig(depth=1, width=8, seq_len=4)],
+            dataset=SyntheticConfig.tiny(),
+            budgets=(3.3e6,),
+            seeds=(0,),
+            recipe=Recipe(batch_size=9, workers=count),
+        )
+        for count in workers
+    ]
+    return Sweep(title="teams", trials=tuple(t for sweep in sweeps for t in sweep.trials))
