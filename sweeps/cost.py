@@ -54,6 +54,7 @@ class Shape(Config):
     precision: Precision
     threads: int
     device: str
+    workers: int = 1
 
     @staticmethod
     def of(trial: TrialConfig) -> Shape:
@@ -70,6 +71,7 @@ class Shape(Config):
             precision=training.precision,
             threads=training.threads,
             device=training.device,
+            workers=training.workers,
         )
 
     @property
@@ -85,6 +87,7 @@ class Shape(Config):
         if self.precision == "bf16":
             rate *= float(np.interp(self.width, _BF16_WIDTHS, _BF16_GAINS))
         rate *= _CUDA_GAIN if self.device.startswith("cuda") else self.threads
+        rate *= self.workers
         return _STEP_SECONDS, _LAYER_SECONDS * layers, flops / rate
 
     def evaluation_seconds(self, flops: float) -> float:

@@ -189,6 +189,7 @@ def _shape_of(row: Mapping[str, Any]) -> Shape:
         precision=row.get("precision") or "fp32",
         threads=whole("threads"),
         device=row.get("device") or "cpu",
+        workers=whole("workers") or 1,
     )
 
 
