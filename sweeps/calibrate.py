@@ -29,7 +29,7 @@ from scaling.sweeps.sources import MODULE_PREFIX
 from scaling.trial import TrialConfig
 
 SECONDS = 3.0
-"""Of training steps per shape."""
+"""Of training steps per shape, on the clock that `calibrate_worker` uses."""
 
 _LONGEST_STEP = 20.0
 """A shape whose step is expected to take longer is not calibrated."""
@@ -73,7 +73,7 @@ def calibrate(
             if planned.steps > same.steps:
                 wanted[Shape.of(planned.trial)] = planned
     at_once = min(plan.slots, local_slots(planned.trial for planned in plan.trials))
-    skipped = {shape: why for shape, p in wanted.items() if (why := _too_large(p, at_once))}
+    skipped = {shape: why for shape, p in wanted.items() if (why := _unfit(p, at_once))}
     chosen = {shape: p.trial for shape, p in wanted.items() if shape not in skipped}
     measured = []
     if chosen:
@@ -91,10 +91,10 @@ def calibrate(
     )
 
 
-def _too_large(planned: PlannedTrial, at_once: int) -> str:
+def _unfit(planned: PlannedTrial, at_once: int) -> str:
     """Why a shape can't be measured here; empty where it can."""
     if planned.trial.training.workers > 1:
-        return "it is trained by several workers"
+        return f"it has {planned.trial.training.workers} workers, and one process is timed"
     step = planned.seconds / max(planned.steps, 1)
     if step > _LONGEST_STEP:
         return f"a step of it would take about {step:.0f} s"

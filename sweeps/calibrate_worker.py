@@ -19,11 +19,14 @@ from scaling import evaluation
 from scaling.batch import Batch, Split, View
 from scaling.datasets.base import Dataset, Size
 from scaling.running import opened
-from scaling.sweeps.benchmark import WARM_UP_STEPS, TimedRun
+from scaling.sweeps.benchmark import WARM_UP_STEPS, Repetition, TimedRun
 from scaling.sweeps.sources import load_file
 from scaling.trial import TrialConfig
 
 _LEAST_STEPS = 2
+_SLICES = 6
+_PATIENT = 4.0
+"""How much longer than asked a process may take that other work keeps from its core."""
 _EVALUATION_BATCHES = 16
 _ENDLESS = 1e30
 """A budget that no calibration spends."""
@@ -72,28 +75,32 @@ def _timed(run: TimedRun, seconds: float) -> dict[str, Any]:
     A trial of one thread has a core to itself: its processor time is what it takes, and other work
     on the machine disturbs that little. With more threads, or a GPU, time is time.
     """
-    repeated = run.repeat(seconds, _LEAST_STEPS)
     training, model = run.trial.training, run.trial.model
     alone = training.device == "cpu" and training.threads == 1
+    parts, spent, begin = list[Repetition](), 0.0, time.perf_counter()
+    while spent < seconds and time.perf_counter() - begin < _PATIENT * seconds:
+        parts.append(run.repeat(seconds / _SLICES, _LEAST_STEPS))
+        spent += parts[-1].cpu_seconds if alone else parts[-1].seconds
+    steps = sum(part.steps for part in parts)
+    elapsed = sum(part.seconds for part in parts)
+    processor = sum(part.cpu_seconds for part in parts)
     data = _Excerpt(opened(run.trial.dataset))
     took = []
     for batches in (1, _EVALUATION_BATCHES):  # the first opens the evaluated part
         data.batches = batches
-        begin = time.process_time() if alone else time.perf_counter()
+        opening = time.process_time() if alone else time.perf_counter()
         predictions = evaluation.predict(
             run.ranker, data, "test", model.views(), training.device, training.precision
         )
         evaluation.summarise(predictions, data.schema.behaviours)
         evaluation.paired_table(predictions, data.schema.behaviours)
         end = time.process_time() if alone else time.perf_counter()
-        took.append((end - begin) / data.read)
+        took.append((end - opening) / data.read)
     return {
-        "steps": repeated.steps,
-        "step_seconds": (repeated.cpu_seconds if alone else repeated.seconds) / repeated.steps,
-        "flops_per_step": repeated.flops / repeated.steps,
-        "busy": repeated.cpu_seconds / repeated.seconds / training.threads
-        if training.device == "cpu"
-        else None,
+        "steps": steps,
+        "step_seconds": (processor if alone else elapsed) / steps,
+        "flops_per_step": sum(part.flops for part in parts) / steps,
+        "busy": processor / elapsed / training.threads if training.device == "cpu" else None,
         "evaluation_seconds": took[-1],
     }
 

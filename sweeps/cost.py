@@ -53,8 +53,8 @@ class Shape(Config):
     batch_size: int
     precision: Precision
     threads: int
-    workers: int = 1
     device: str
+    workers: int = 1
 
     @staticmethod
     def of(trial: TrialConfig) -> Shape:
@@ -70,8 +70,8 @@ class Shape(Config):
             batch_size=training.batch_size,
             precision=training.precision,
             threads=training.threads,
-            workers=training.workers,
             device=training.device,
+            workers=training.workers,
         )
 
     @property

@@ -188,8 +188,8 @@ def _shape_of(row: Mapping[str, Any]) -> Shape:
         batch_size=whole("batch_size"),
         precision=row.get("precision") or "fp32",
         threads=whole("threads"),
-        workers=whole("workers") or 1,
         device=row.get("device") or "cpu",
+        workers=whole("workers") or 1,
     )
 
 

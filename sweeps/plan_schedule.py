@@ -19,14 +19,16 @@ def makespan(seconds: Sequence[float], slots: int) -> float:
 
 
 def local_slots(trials: Iterable[TrialConfig]) -> int:
-    """Trials that run at the same time on this machine: as many as have their workers' threads, or
-    GPUs."""
+    """Trials that run at the same time on this machine: as many as have their threads, or a GPU,
+    for each of their workers."""
     trainings = [trial.training for trial in trials]
+    workers = max((training.workers for training in trainings), default=1)
     if any(training.device.startswith("cuda") for training in trainings):
         import torch
 
-        return max(torch.cuda.device_count() // max(t.workers for t in trainings), 1)
-    return max(local_cores() // max((t.threads * t.workers for t in trainings), default=1), 1)
+        return max(torch.cuda.device_count() // workers, 1)
+    threads = max((training.threads for training in trainings), default=1)
+    return max(local_cores() // (threads * workers), 1)
 
 
 def local_cores() -> int:

@@ -117,6 +117,13 @@ def test_other_shapes_follow_the_fitted_model() -> None:
     assert step(Speed.of([], both), twice) > 2 * step(speed, rest[0]), "an architecture's own ratio"
 
 
+def test_workers_share_the_flops_of_a_step() -> None:
+    (shape,) = shapes_of()
+    team = dataclasses.replace(shape, workers=2)
+    assert shape.parts(1e9)[2] == pytest.approx(2 * team.parts(1e9)[2])
+    assert shape.parts(1e9)[:2] == team.parts(1e9)[:2]
+
+
 def test_one_measured_shape_scales_the_constants() -> None:
     known, other = shapes_of(width=(16, 32))
     parts = known.parts(TRAINING_FACTOR * FLOPS * known.batch_size)
@@ -192,4 +199,10 @@ def test_shapes_that_can_not_be_measured_are_told(tiny: Any, store: str) -> None
     assert all("need 1e+06 GB, this machine has" in why for _, why in large.skipped)
     slow = calibrate(changed(lambda p: dataclasses.replace(p, seconds=1e6 * p.steps)))
     assert all("a step of it would take about 1000000 s" in why for _, why in slow.skipped)
+    team = {"training": dataclasses.replace(plan.trials[0].trial.training, workers=2)}
+    teams = calibrate(
+        changed(lambda p: dataclasses.replace(p, trial=dataclasses.replace(p.trial, **team)))
+    )
+    assert all("2 workers" in why for _, why in teams.skipped)
+    assert len(teams.skipped) == 2
     assert not folder().exists()

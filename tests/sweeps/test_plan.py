@@ -19,7 +19,7 @@ from scaling.sweeps.allowance import within_hours
 from scaling.sweeps.base import Sweep
 from scaling.sweeps.design import grid, variants
 from scaling.sweeps.plan import Plan, make_plan
-from scaling.sweeps.plan_schedule import makespan
+from scaling.sweeps.plan_schedule import local_cores, local_slots, makespan
 from scaling.sweeps.plan_table import COLUMNS, format_seconds, plan_rows, plan_table, summary
 from scaling.sweeps.recipe import Recipe
 from scaling.training import TrialRun
@@ -139,6 +139,22 @@ def test_trials_are_placed_as_they_are_run() -> None:
     assert makespan([5, 4, 3, 3, 3], 1) == 18
     assert makespan([5, 4, 3, 3, 3], 9) == 5
     assert makespan([], 2) == 0
+
+
+def test_slots_are_cores_over_threads_and_workers() -> None:
+    (trial,) = grid(
+        "t", models=[BASE], dataset=SyntheticConfig.tiny(), budgets=(1e9,), seeds=(0,)
+    ).trials
+
+    def slots(**training: int) -> int:
+        changed = dataclasses.replace(trial.training, **training)  # type: ignore[arg-type]
+        return local_slots([trial, dataclasses.replace(trial, training=changed)])
+
+    cores = local_cores()
+    assert slots() == cores
+    assert slots(threads=cores) == 1
+    assert slots(workers=cores) == 1
+    assert slots(threads=10 * cores, workers=2) == 1, "the runner says that they don't fit"
 
 
 def test_hours_cut_whole_budgets_the_largest_first(store: str) -> None:
