@@ -80,6 +80,14 @@ def test_those_of_other_code_are_refused_and_kept(files: TrialCheckpoints, folde
     assert found(files) == ([11, 10], [])
 
 
+def test_only_tensors_and_plain_data_are_loaded(files: TrialCheckpoints) -> None:
+    """A file from elsewhere runs no code here."""
+    files.save(12, {"steps": 12, "path": Path("a class of its own")})
+    steps, (problem,) = found(files)
+    assert steps == [11]
+    assert "can't be loaded" in problem
+
+
 @pytest.mark.parametrize("field", ["digest", "code"])
 def test_a_file_in_a_wrong_place_is_refused(
     files: TrialCheckpoints, folder: Path, field: str
