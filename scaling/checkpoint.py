@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import pickle
 import posixpath
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -108,9 +109,15 @@ class TrialCheckpoints:
             if wrong:
                 problems.append(f"{path} {wrong}")
                 _delete(files, path)
-            else:
-                payload = io.BytesIO(memoryview(content)[content.index(b"\n") + 1 : -_CHECK])
-                yield torch.load(payload, map_location="cpu", weights_only=True)
+                continue
+            payload = io.BytesIO(memoryview(content)[content.index(b"\n") + 1 : -_CHECK])
+            try:
+                state = torch.load(payload, map_location="cpu", weights_only=True)
+            except (RuntimeError, pickle.UnpicklingError) as error:
+                # A model's own state that is neither tensors nor plain data, or another torch.
+                problems.append(f"{path} can't be loaded: {error}")
+                continue
+            yield state
 
     def _own(self, files: fs.FileSystem, root: str) -> list[str]:
         """The newest first."""

@@ -60,7 +60,7 @@ class TrialKeeper:
             state = run.state()
             self._files.save(state["steps"], state)
             self.any, self._failed = True, False
-        except OSError as error:
+        except Exception as error:  # a full disk, no network, a state that can't be written
             if not self._failed:
                 self._news.append(f"goes on without a checkpoint, which can't be written: {error}")
             self._failed = True

@@ -9,7 +9,7 @@ from typing import Any
 LOSSES = 3
 """Of processes, after which a trial is tried again; one more, and it has failed."""
 
-_LONGEST = 500
+_LONGEST = 400
 
 
 @dataclass(frozen=True)
