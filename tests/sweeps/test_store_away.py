@@ -116,9 +116,14 @@ def test_a_server_that_is_killed_and_started_again(
 def test_a_server_that_stops_answering(
     tiny: Any, launch: Callable[..., Any], server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "3")
-    stop = lambda: server.signal(signal.SIGSTOP)  # noqa: E731
-    go_on = lambda: server.signal(signal.SIGCONT)  # noqa: E731
+    def stop() -> None:
+        server.signal(signal.SIGSTOP)
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
+
+    def go_on() -> None:
+        monkeypatch.delenv("MLFLOW_HTTP_REQUEST_TIMEOUT")
+        server.signal(signal.SIGCONT)
+
     check(tiny, launch, server.uri, Outage(stop, go_on))
 
 
@@ -126,6 +131,5 @@ def test_a_file_that_another_program_locks(
     tiny: Any, launch: Callable[..., Any], store: str
 ) -> None:
     other = sqlite3.connect(store.removeprefix("sqlite:///"), check_same_thread=False)
-    lock = lambda: other.execute("BEGIN EXCLUSIVE")  # noqa: E731
-    check(tiny, launch, store, Outage(lock, other.rollback))
+    check(tiny, launch, store, Outage(lambda: other.execute("BEGIN EXCLUSIVE"), other.rollback))
     other.close()
