@@ -22,6 +22,9 @@ from scaling.sweeps.state import SweepState
 from scaling.tracking_read import read_runs
 from scaling.trial import TrialConfig
 
+Moment = tuple[float, float]
+"""Seconds of the clock, and of this process's processor time."""
+
 
 class EmptyRun(Run):
     """A trial that trains nothing but leaves a record of usual size."""
@@ -72,21 +75,22 @@ class Scale:
     """With all trials finished."""
     peak_bytes: int
     """Of the driver's memory."""
-    first_half: float
-    second_half: float
-    """Per trial: equal where the cost of one doesn't grow with their number."""
+    first_half: tuple[float, float]
+    second_half: tuple[float, float]
+    """Per trial, on the clock and of the driver's processor: equal where the cost of one trial
+    doesn't grow with their number."""
 
 
 def measure(small: int, large: int) -> Overhead:
     """Run two sweeps of empty trials in a store of their own."""
     walls, firsts = [], []
     for count in (small, large):
-        ends: list[float] = []
+        ends: list[Moment] = []
         with tempfile.TemporaryDirectory() as folder:
             begin = time.perf_counter()
             _run(_empty(count), f"sqlite:///{folder}/mlflow.db", ends)
         walls.append(time.perf_counter() - begin)
-        firsts.append(ends[0] - begin)
+        firsts.append(ends[0][0] - begin)
     return Overhead(min(firsts), (walls[1] - walls[0]) / (large - small))
 
 
@@ -98,7 +102,7 @@ def measure_scale(count: int) -> Scale:
     """
     if count < 4:
         raise ValueError(f"at least 4 trials, got {count}")
-    sweep, ends = _empty(count), list[float]()
+    sweep, ends = _empty(count), list[Moment]()
     with tempfile.TemporaryDirectory() as folder:
         uri = f"sqlite:///{folder}/mlflow.db"
         laps = [time.perf_counter()]
@@ -118,9 +122,13 @@ def measure_scale(count: int) -> Scale:
         read=read,
         plan_again=again,
         peak_bytes=1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
-        first_half=(ends[middle] - ends[0]) / middle,
-        second_half=(ends[-1] - ends[middle]) / (count - 1 - middle),
+        first_half=_each(ends[0], ends[middle], middle),
+        second_half=_each(ends[middle], ends[-1], count - 1 - middle),
     )
+
+
+def _each(begin: Moment, end: Moment, count: int) -> tuple[float, float]:
+    return (end[0] - begin[0]) / count, (end[1] - begin[1]) / count
 
 
 def _empty(count: int) -> Sweep:
@@ -133,13 +141,13 @@ def _empty(count: int) -> Sweep:
     )
 
 
-def _run(sweep: Sweep, uri: str, ends: list[float]) -> None:
-    """Runs it; `ends` gets the time at which each trial was recorded."""
+def _run(sweep: Sweep, uri: str, ends: list[Moment]) -> None:
+    """Runs it; `ends` gets the moment at which each trial was recorded."""
     count = len(sweep.trials)
 
     def told(state: SweepState) -> None:
         if len(ends) < count - state.left:
-            ends.append(time.perf_counter())
+            ends.append((time.perf_counter(), time.process_time()))
 
     outcome = run_sweep(sweep, tracking_uri=uri, on_progress=told, make_run=EmptyRun)
     assert outcome.done == count == len(ends), outcome

@@ -242,6 +242,16 @@ def test_known_prefers_this_sweeps_own_run(store: str) -> None:
     assert sweep_titles(tracking_uri=store) == ["other", "study"]
 
 
+@pytest.mark.parametrize("others", [0, 60, 200])
+def test_many_digests_are_looked_up_in_other_sweeps(store: str, others: int) -> None:
+    logged(store, trial_of(), result_of(), title="other")
+    latest = logged(store, trial_of(), result_of(), title="other")
+    logged(store, trial_of(1), result_of(), title="third")
+    digests = [trial_of().digest(), *(f"{number:016x}" for number in range(others))]
+    found = known("study", digests, tracking_uri=store).finished
+    assert {d: (f.run_id, f.elsewhere) for d, f in found.items()} == {digests[0]: (latest, True)}
+
+
 def test_a_copy_names_the_run_that_was_trained(store: str) -> None:
     source = logged(store, trial_of(), result_of(), title="first")
     with SweepTracker("second", tracking_uri=store) as tracker:

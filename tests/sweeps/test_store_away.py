@@ -88,7 +88,8 @@ class Outage:
             self._steps.pop(0)()
 
 
-def check(tiny: Any, launch: Callable[..., Any], uri: str, outage: Outage) -> None:
+def skipped_after(tiny: Any, launch: Callable[..., Any], uri: str, outage: Outage) -> int:
+    """Runs a sweep of six trials through the outage; how many the next launch finds finished."""
     sweep = tiny.bags(widths=(4, 8), seeds=(0, 1, 2), budgets=(3e5,))
     outcome = launch(sweep, uri, on_progress=outage)
     assert (outcome.done, outcome.missing, outcome.failed) == (6, 0, ())
@@ -104,28 +105,33 @@ def check(tiny: Any, launch: Callable[..., Any], uri: str, outage: Outage) -> No
     ]
     assert sorted(kinds) == ["sweep", *["trial"] * 6], "nothing half-written is left"
     assert read_lease("bags", tracking_uri=uri) is None
-    assert launch(sweep, uri).skipped == 6
+    return int(launch(sweep, uri).skipped)
 
 
 def test_a_server_that_is_killed_and_started_again(
     tiny: Any, launch: Callable[..., Any], server: Server
 ) -> None:
-    check(tiny, launch, server.uri, Outage(server.kill, server.start))
+    assert skipped_after(tiny, launch, server.uri, Outage(server.kill, server.start)) == 6
 
 
 def test_a_server_that_stops_answering(
     tiny: Any, launch: Callable[..., Any], server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "3")
-    stop = lambda: server.signal(signal.SIGSTOP)  # noqa: E731
-    go_on = lambda: server.signal(signal.SIGCONT)  # noqa: E731
-    check(tiny, launch, server.uri, Outage(stop, go_on))
+    def stop() -> None:
+        server.signal(signal.SIGSTOP)
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
+
+    def go_on() -> None:
+        monkeypatch.delenv("MLFLOW_HTTP_REQUEST_TIMEOUT")
+        server.signal(signal.SIGCONT)
+
+    assert skipped_after(tiny, launch, server.uri, Outage(stop, go_on)) == 6
 
 
 def test_a_file_that_another_program_locks(
     tiny: Any, launch: Callable[..., Any], store: str
 ) -> None:
     other = sqlite3.connect(store.removeprefix("sqlite:///"), check_same_thread=False)
-    lock = lambda: other.execute("BEGIN EXCLUSIVE")  # noqa: E731
-    check(tiny, launch, store, Outage(lock, other.rollback))
+    outage = Outage(lambda: other.execute("BEGIN EXCLUSIVE"), other.rollback)
+    assert skipped_after(tiny, launch, store, outage) == 6
     other.close()
