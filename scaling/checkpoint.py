@@ -62,7 +62,7 @@ class TrialCheckpoints:
     """`scaling.code.code_digest` of the trial: other code may end elsewhere from the same state."""
 
     def save(self, step: int, state: Mapping[str, Any]) -> None:
-        """Write a state aside, rename it, and delete all but the last two.
+        """Write a state aside, rename it, and delete all but this and the one before it.
 
         Raises:
             OSError: it can't be written; nothing is left of it.
@@ -70,6 +70,7 @@ class TrialCheckpoints:
         files, root = _opened(self.place)
         folder = posixpath.join(root, self.digest, self.code)
         files.create_dir(folder, recursive=True)
+        name = posixpath.join(folder, f"{step:012d}{_SUFFIX}")
         aside = posixpath.join(folder, f"{uuid.uuid4().hex}.partial")
         try:
             with files.open_output_stream(aside) as stream:
@@ -77,12 +78,16 @@ class TrialCheckpoints:
                 checked.write(json.dumps(self._header(step)).encode() + b"\n")
                 torch.save(dict(state), checked)  # type: ignore[arg-type]
                 checked.close()
-            files.move(aside, posixpath.join(folder, f"{step:012d}{_SUFFIX}"))
+            files.move(aside, name)
         except BaseException:
             _delete(files, aside)
             raise
-        for old in self._own(files, root)[KEPT:]:
-            _delete(files, old)
+        # Those of later steps could not be gone on from, or the trial would not be here again.
+        own = self._own(files, root)
+        kept = [path for path in own if posixpath.basename(path) <= posixpath.basename(name)][:KEPT]
+        for path in own:
+            if path not in kept:
+                _delete(files, path)
 
     def newest_first(self, problems: list[str]) -> Iterator[dict[str, Any]]:
         """The states that can be gone on from; what is wrong with the others is added to `problems`.

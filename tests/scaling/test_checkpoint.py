@@ -50,6 +50,11 @@ def test_the_last_two_are_kept(files: TrialCheckpoints, folder: Path) -> None:
     assert len(list(folder.iterdir())) == KEPT == 2
 
 
+def test_a_trial_that_begins_anew_leaves_none_of_later_steps(files: TrialCheckpoints) -> None:
+    files.save(3, state_at(3))
+    assert found(files) == ([3], [])
+
+
 @pytest.mark.parametrize("damage", ["truncated", "a bit", "empty", "headless"])
 def test_a_damaged_one_is_named_and_the_one_before_it_used(
     files: TrialCheckpoints, folder: Path, damage: str

@@ -24,8 +24,8 @@ from scaling.running import Run
 from scaling.start import start_run
 from scaling.trial import TrainingConfig, TrialConfig
 
-STEPS = 60
-STOP = 40
+STEPS = 46
+STOP = 38
 """Inside the second chunk of the tiny world, and between two points of the curve."""
 
 TRAINING = TrainingConfig(batch_size=9, lr=3e-3, embedding_lr=0.1, lr_rule="given", rank_loss=0.5)
@@ -96,7 +96,7 @@ def test_a_restored_trial_ends_as_an_undisturbed_one(name: str) -> None:
 
 
 def test_asking_for_the_state_changes_nothing_and_every_part_of_it_counts() -> None:
-    trial = small_trial("transformer")
+    trial = small_trial("dlrm")
     expected = advance(start_run(trial)).finish()
     asked = advance(start_run(trial), STOP)
     asked.state()
