@@ -42,7 +42,7 @@ COSTS = {
     )
 }
 """By column of the run table."""
-MACHINE = ("device", "threads", "precision")
+MACHINE = ("device", "threads", "workers", "precision")
 
 
 def cost_of(name: str) -> Cost:

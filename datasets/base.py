@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -61,6 +62,16 @@ class Dataset(ABC):
         and never ends: epoch after epoch in new orders where the data are finite, fresh requests
         where they are generated. No history event is later than its request.
         """
+
+    def requests_from(
+        self, start: int, views: Sequence[View], *, batch_size: int, seed: int
+    ) -> Iterator[Batch]:
+        """Training batches as `requests` gives them, without the first `start`.
+
+        Here those are made and thrown away; a data set that knows where a batch begins skips them.
+        """
+        batches = self.requests("train", views, batch_size=batch_size, seed=seed)
+        return itertools.islice(batches, start, None)
 
     @abstractmethod
     def size(self, split: Split) -> Size | None:

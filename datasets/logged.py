@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -164,6 +165,17 @@ class LoggedDataset(Dataset):
         orders = _shuffled(len(table), seed) if split == "train" else iter([np.arange(len(table))])
         return (self.maker.make_batch(table, rows, views) for rows in _batches(orders, batch_size))
 
+    def requests_from(
+        self, start: int, views: Sequence[View], *, batch_size: int, seed: int
+    ) -> Iterator[Batch]:
+        table = self._table("train")
+        self.maker.check(views)
+        # The orders of the epochs, one behind the other, are cut into batches without a gap.
+        epoch, row = divmod(start * batch_size, len(table))
+        orders = _shuffled(len(table), seed, epoch)
+        orders = itertools.chain([next(orders)[row:]], orders)
+        return (self.maker.make_batch(table, rows, views) for rows in _batches(orders, batch_size))
+
     def size(self, split: Split) -> Size:
         table = self._table(split)
         return Size(requests=len(table), examples=int((table.stop - table.start).sum()))
@@ -204,8 +216,7 @@ def _evaluated(log: EventLog, table: RequestTable, most: int | None) -> RequestT
     return table.select(np.lexsort((table.ids, history)))
 
 
-def _shuffled(count: int, seed: int | None) -> Iterator[Ints]:
-    epoch = 0
+def _shuffled(count: int, seed: int | None, epoch: int = 0) -> Iterator[Ints]:
     while True:
         yield np.random.default_rng([seed or 0, epoch]).permutation(count)
         epoch += 1

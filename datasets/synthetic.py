@@ -131,6 +131,14 @@ class SyntheticDataset(Dataset):
             raise ValueError("training requests need a seed for their order, got None")
         return self._training(views, batch_size, seed)
 
+    def requests_from(
+        self, start: int, views: Sequence[View], *, batch_size: int, seed: int
+    ) -> Iterator[Batch]:
+        check_views(self.schema, views)
+        size = self.config.chunk_users * self.config.requests_per_user
+        chunk, batch = divmod(start, -(-size // batch_size))
+        return self._training(views, batch_size, seed, chunk, batch * batch_size)
+
     def size(self, split: Split) -> Size | None:
         if split == "train":
             return None
@@ -167,13 +175,15 @@ class SyntheticDataset(Dataset):
     def _evaluated(self, split: Literal["validation", "test"]) -> Part:
         return self.validation if split == "validation" else self.test
 
-    def _training(self, views: Sequence[View], batch_size: int, seed: int) -> Iterator[Batch]:
-        chunk = 0
+    def _training(
+        self, views: Sequence[View], batch_size: int, seed: int, chunk: int = 0, row: int = 0
+    ) -> Iterator[Batch]:
+        """From the request `row` of a chunk on."""
         while True:
             part = training_chunk(self.config, chunk)
             order = np.random.default_rng([seed, chunk]).permutation(len(part.table))
-            yield from self._pass(part, order, views, batch_size)
-            chunk += 1
+            yield from self._pass(part, order[row:], views, batch_size)
+            chunk, row = chunk + 1, 0
 
     def _pass(
         self, part: Part, order: Ints | None, views: Sequence[View], batch_size: int

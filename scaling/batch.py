@@ -119,6 +119,11 @@ class _Tensors:
         moved = {f.name: _move(getattr(self, f.name), device) for f in fields(self)}  # type: ignore[arg-type]
         return type(self)(**moved)
 
+    def rows(self, which: slice) -> Self:
+        """Of every tensor, these rows (requests)."""
+        cut = {f.name: _rows(getattr(self, f.name), which) for f in fields(self)}  # type: ignore[arg-type]
+        return type(self)(**cut)
+
     def pin_memory(self) -> Self:
         pinned = {f.name: _pin(getattr(self, f.name)) for f in fields(self)}  # type: ignore[arg-type]
         return type(self)(**pinned)
@@ -195,6 +200,13 @@ def _move(value: object, device: torch.device | str) -> object:
         return tuple(_move(item, device) for item in value)
     assert isinstance(value, Tensor | _Tensors)
     return value.to(device, non_blocking=True) if isinstance(value, Tensor) else value.to(device)
+
+
+def _rows(value: object, which: slice) -> object:
+    if isinstance(value, tuple):
+        return tuple(_rows(item, which) for item in value)
+    assert isinstance(value, Tensor | _Tensors)
+    return value[which] if isinstance(value, Tensor) else value.rows(which)
 
 
 def _pin(value: object) -> object:

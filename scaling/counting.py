@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from scaling.batch import Batch, Candidates, Context, ViewBatch
 from scaling.models.base import Reference, ReferenceConfig
@@ -47,7 +48,7 @@ class CountingRun(Run):
 
     def advance(self, seconds: float) -> Progress:
         start = time.perf_counter()
-        while not self._closed and time.perf_counter() - start < seconds:
+        while not self._closed:
             batch = next(self._batches).to(self.trial.training.device)
             left = self._target - int(self._counts["requests"])
             batch = batch if len(batch) <= left else first_requests(batch, left)
@@ -57,6 +58,8 @@ class CountingRun(Run):
             if self._counts["requests"] >= self._target:
                 self._reference.close()
                 self._closed = True
+            if time.perf_counter() - start >= seconds:
+                break
         self._train_seconds += time.perf_counter() - start
         return Progress(
             share=self._counts["requests"] / self._target,
@@ -64,6 +67,15 @@ class CountingRun(Run):
             steps=self._steps,
             loss=math.nan,
         )
+
+    def state(self) -> dict[str, Any]:
+        # Examples that wait to be counted are in no buffer yet.
+        self._reference.close()
+        return super().state() | {"closed": self._closed}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        super().restore(state)
+        self._closed = state["closed"]
 
 
 def first_requests(batch: Batch, count: int) -> Batch:

@@ -54,9 +54,13 @@ def rank_loss(logits: Tensor, batch: Batch, rates: Sequence[float]) -> Tensor:
         rates: see `grades`.
     """
     utility = logits.float().sum(-1)
-    grade = grades(batch.labels, rates)
-    mask = batch.candidates.mask
-    real = mask.unsqueeze(2) & mask.unsqueeze(1)
-    above = real & (grade.unsqueeze(2) > grade.unsqueeze(1))
+    above = ranked_pairs(batch, rates)
     margins = (utility.unsqueeze(2) - utility.unsqueeze(1))[above]
     return F.softplus(-margins).sum() / max(len(margins), 1)
+
+
+def ranked_pairs(batch: Batch, rates: Sequence[float]) -> Tensor:
+    """Which pairs (i, j) of candidates the rank loss is about: bool [b, m, m], grade_i > grade_j."""
+    grade, mask = grades(batch.labels, rates), batch.candidates.mask
+    real = mask.unsqueeze(2) & mask.unsqueeze(1)
+    return real & (grade.unsqueeze(2) > grade.unsqueeze(1))

@@ -9,7 +9,7 @@ embedding rows move at the same rate at every size.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,6 +125,16 @@ class Optimizers:
             fused=True,
         )
         self.rows = RowWiseAdagrad(tables, training.embedding_lr, training.clip)
+
+    def state(self) -> dict[str, Any]:
+        """What the next updates depend on, beside parameters and gradients: live tensors."""
+        return {"adamw": self.adamw.state_dict(), "rows": self.rows.sums}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take on the `state` of the optimizers of an equal ranker."""
+        self.adamw.load_state_dict(state["adamw"])
+        for mine, given in zip(self.rows.sums, state["rows"], strict=True):
+            mine.copy_(given)
 
     def step(self, share: float) -> float:
         """One update when `share` of the budget is spent; returns the dense rate used."""

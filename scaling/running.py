@@ -6,8 +6,9 @@ import functools
 import math
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -54,14 +55,13 @@ class Run(ABC):
         torch.set_num_threads(training.threads)
         machine.keep_freed_memory()
         self._memory_counted = machine.reset_peak_memory(training.device)
+        self._peak_memory = 0
+        """Of what was restored."""
         self._dataset = opened(trial.dataset)
         torch.manual_seed(trial.seed)
         self._ranker: Ranker = model.build(self._dataset.schema).to(training.device)
         self._views = model.views()
-        batches = self._dataset.requests(
-            "train", self._views, batch_size=training.batch_size, seed=trial.seed
-        )
-        self._batches = first_checked(batches, self._dataset.schema, self._views)
+        self._batches = self._batches_from(0)
         self._train_seconds = 0.0
         self._counts = dict.fromkeys(
             (
@@ -84,9 +84,64 @@ class Run(ABC):
     def done(self) -> bool:
         """Whether there is nothing left but to `finish`."""
 
+    def close(self) -> None:
+        """Give back what outlives the run's own memory; called whether it ended well or not."""
+        return
+
     @abstractmethod
     def advance(self, seconds: float) -> Progress:
-        """Go on for about that long, or to the end if that comes first."""
+        """Go on for about that long, a step at least, or to the end if that comes first."""
+
+    def state(self) -> dict[str, Any]:
+        """Everything that decides the rest of the trial: plain data, and tensors that live on.
+
+        A new run of the trial that `restore`s it, in another process too, ends with the same numbers
+        (on a CPU to the last bit) as this one, times aside.
+        """
+        cuda = self.trial.training.device == "cuda"
+        return {
+            "model": self._ranker.state_dict(),
+            "generator": torch.get_rng_state(),
+            "cuda_generator": torch.cuda.get_rng_state() if cuda else None,
+            "steps": self._steps,
+            "counts": dict(self._counts),
+            "curve": [(point.examples, point.metrics) for point in self._curve],
+            "failure": self._failure,
+            "train_seconds": self._train_seconds,
+            "wall_seconds": time.perf_counter() - self._started,
+            "peak_memory": self._peak(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take on the `state` of an earlier run of this trial.
+
+        Seconds add up: those of work that was done twice are counted once.
+        """
+        self._ranker.load_state_dict(state["model"])
+        torch.set_rng_state(state["generator"])
+        if state["cuda_generator"] is not None:
+            torch.cuda.set_rng_state(state["cuda_generator"])
+        self._steps = state["steps"]
+        self._batches = self._batches_from(self._steps)
+        self._counts = dict(state["counts"])
+        self._curve = [CurvePoint(examples, metrics) for examples, metrics in state["curve"]]
+        self._failure = state["failure"]
+        self._train_seconds = state["train_seconds"]
+        self._started -= state["wall_seconds"]
+        self._peak_memory = state["peak_memory"]
+
+    def _batches_from(self, step: int) -> Iterator[Batch]:
+        """The training batches from that step on."""
+        batches = self._dataset.requests_from(
+            step, self._views, batch_size=self.trial.training.batch_size, seed=self.trial.seed
+        )
+        return first_checked(batches, self._dataset.schema, self._views)
+
+    def _peak(self) -> int:
+        """Peak bytes, 0 where they can't be counted."""
+        if not self._memory_counted:
+            return 0
+        return max(machine.peak_memory(self.trial.training.device), self._peak_memory)
 
     def _count(self, batch: Batch) -> None:
         """Add the batch's requests, examples and events to the totals."""
@@ -125,7 +180,7 @@ class Run(ABC):
                     table = evaluation.paired_table(predictions, behaviours)
         values |= {name: float(v) for name, v in self._dataset.known_truth().items()}
         if self._memory_counted:
-            values["peak_memory_bytes"] = float(machine.peak_memory(training.device))
+            values["peak_memory_bytes"] = float(self._peak())
         values["wall_seconds"] = time.perf_counter() - self._started
         return TrialResult(
             status="failed" if self._failure else "finished",

@@ -19,7 +19,7 @@ COLUMNS = (
     "flops_per_request_single", "examples", "unique_examples", "requests",
     "candidates_per_request", "events_per_request", "steps", "epochs", "dataset",
     "data_fingerprint", "split", "seed", "configuration", "lr", "batch_size", "precision", "device",
-    "threads", "loss", "ne", "auc", "gauc", "validation_loss",
+    "threads", "workers", "loss", "ne", "auc", "gauc", "validation_loss",
     "validation_ne", "validation_auc", "loss_floor", "train_seconds", "wall_seconds",
     "examples_per_second", "mfu", "peak_memory_bytes", "latency_ms", "latency_cached_ms", "sweep",
     "digest", "code_version", "run_id", "status", "reason",

@@ -38,7 +38,7 @@ _STATUS = {
 WHOLE_NUMBERS = frozenset(
     {
         "depth", "width", "seq_len", "blocks", "params", "params_embedding", "examples",
-        "unique_examples", "requests", "steps", "seed", "batch_size", "threads",
+        "unique_examples", "requests", "steps", "seed", "batch_size", "threads", "workers",
         "peak_memory_bytes",
     }
 )  # fmt: skip

@@ -111,6 +111,7 @@ def _declared(trial: TrialConfig) -> dict[str, float]:
     training = trial.training
     columns = {**trial.axes(), "lr": training.lr, "batch_size": training.batch_size}
     columns["threads"] = training.threads
+    columns["workers"] = training.workers
     if trial.model.role == "reference":  # it has no size, and nothing in it is learned
         for name in ("depth", "width", "seq_len", "blocks", "lr"):
             del columns[name]

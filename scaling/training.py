@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +14,12 @@ from torch import Tensor
 
 from scaling.batch import Batch
 from scaling.compute import TRAINING_FACTOR
-from scaling.losses import rank_loss, training_loss
+from scaling.losses import rank_loss, ranked_pairs, training_loss
 from scaling.models.stack import use_recomputation
 from scaling.optim import Optimizers
 from scaling.results import CurvePoint
 from scaling.running import Progress, Run
+from scaling.team import Team
 from scaling.trial import TrialConfig
 
 CURVE_POINTS = 24
@@ -32,8 +34,10 @@ class TrialRun(Run):
 
     role: ClassVar[str] = "trained"
 
-    def __init__(self, trial: TrialConfig) -> None:
+    def __init__(self, trial: TrialConfig, team: Team | None = None) -> None:
+        """`team`: of the processes that train the trial together; None trains it here alone."""
         super().__init__(trial)
+        self._team = team
         self._optimizers = Optimizers(self._ranker, trial.training)
         use_recomputation(self._ranker, trial.training.recompute)
         self._full = np.array([[view.length for view in self._views]])
@@ -52,14 +56,15 @@ class TrialRun(Run):
         return self._counts["compute"] / self.trial.budget
 
     def advance(self, seconds: float) -> Progress:
-        """Train for about that long, or to the end if that comes first."""
         start = time.perf_counter()
         self._ranker.train()
-        while not self.done and time.perf_counter() - start < seconds:
+        while not self.done:
             self._step(next(self._batches))
             if self._share * CURVE_POINTS >= len(self._curve) + 1 or self._share >= 1:
                 elapsed = self._train_seconds + time.perf_counter() - start
                 self._close_point(elapsed)
+            if time.perf_counter() - start >= seconds:
+                break
         self._train_seconds += time.perf_counter() - start
         last = self._curve[-1].metrics["train_loss"] if self._curve else math.nan
         return Progress(
@@ -69,27 +74,65 @@ class TrialRun(Run):
             loss=last,
         )
 
+    def state(self) -> dict[str, Any]:
+        candidates = [np.zeros(0, np.int64), *self._candidates]
+        return super().state() | {
+            "optimizers": self._optimizers.state(),
+            "lr": self._lr,
+            "window": self._window.state(),
+            "candidates": torch.from_numpy(np.concatenate(candidates)),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        super().restore(state)
+        self._optimizers.restore(state["optimizers"])
+        self._lr = state["lr"]
+        self._window.restore(state["window"])
+        self._candidates = [state["candidates"].numpy()]
+
     def _step(self, batch: Batch) -> None:
         training = self.trial.training
         # The share before this batch: the first step is at the foot of the warm-up.
         share = self._share
         self._count(batch)
+        whole = batch
+        if self._team is not None:
+            batch = self._team.part(batch)
         if training.device == "cuda":
             batch = batch.pin_memory().to("cuda")
         with torch.autocast(training.device, torch.bfloat16, enabled=training.precision == "bf16"):
             logits = self._ranker(batch)
-        loss = training_loss(logits, batch)
-        self._objective(loss, logits, batch).backward()  # type: ignore[no-untyped-call]
+        loss = self._log_loss(logits, batch, whole)
+        self._objective(loss, logits, batch, whole).backward()  # type: ignore[no-untyped-call]
+        loss = loss.detach()
+        if self._team is not None:
+            loss = self._team.sum_gradients(list(self._ranker.parameters()), loss)
         self._lr = self._optimizers.step(share)
-        self._window.add(loss.detach())
+        self._window.add(loss)
         self._steps += 1
 
-    def _objective(self, loss: Tensor, logits: Tensor, batch: Batch) -> Tensor:
+    def _log_loss(self, logits: Tensor, batch: Batch, whole: Batch) -> Tensor:
+        """Of the batch; of this process's part of it, as much as the part counts in the whole."""
+        loss = training_loss(logits, batch)
+        if self._team is None:
+            return loss
+        mine, all_of_them = (int(one.candidates.mask.sum()) for one in (batch, whole))
+        return loss * self._team.weight(mine, all_of_them, whole)
+
+    def _objective(self, loss: Tensor, logits: Tensor, batch: Batch, whole: Batch) -> Tensor:
         """What is minimised: the log loss, which the curve shows, and what was added to it."""
-        weight = self.trial.training.rank_loss
+        weight, rates = self.trial.training.rank_loss, self._dataset.schema.label_rates
         if weight:
-            loss = loss + weight * rank_loss(logits, batch, self._dataset.schema.label_rates)
+            if self._team is not None:
+                mine, all_of_them = (int(ranked_pairs(b, rates).sum()) for b in (batch, whole))
+                weight *= self._team.weight(mine, all_of_them, whole)
+            loss = loss + weight * rank_loss(logits, batch, rates)
         auxiliary = self._ranker.auxiliary_loss()
+        if auxiliary is not None and self._team is not None:
+            raise ValueError(
+                f"{self.trial.model.name}: what it adds to the loss is no sum over requests, so "
+                "one process must see the whole batch: workers=1"
+            )
         return loss if auxiliary is None else loss + auxiliary
 
     def _count(self, batch: Batch) -> None:
@@ -144,6 +187,13 @@ class _Window:
     def add(self, loss: Tensor) -> None:
         self._sum += loss
         self._count += 1
+
+    def state(self) -> tuple[Tensor, int]:
+        return self._sum, self._count
+
+    def restore(self, state: tuple[Tensor, int]) -> None:
+        self._sum.copy_(state[0])
+        self._count = state[1]
 
     def close(self) -> float:
         mean = float(self._sum) / max(self._count, 1)

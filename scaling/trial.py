@@ -41,9 +41,12 @@ class TrainingConfig(Config):
     precision: Precision = "fp32"
     device: str = "cpu"
     threads: int = 1
+    """Of each worker."""
+    workers: int = 1
+    """Processes that train the trial together, each on its part of every batch."""
 
     def __post_init__(self) -> None:
-        for field in ("batch_size", "lr", "embedding_lr", "clip", "threads"):
+        for field in ("batch_size", "lr", "embedding_lr", "clip", "threads", "workers"):
             if not getattr(self, field) > 0:
                 raise ValueError(
                     f"TrainingConfig.{field} must be positive, got {getattr(self, field)}"

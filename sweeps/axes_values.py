@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from scaling.sweeps.base import Sweep
+from scaling.sweeps.sources import blamed
 
 
 def fill(sweep: Callable[..., Sweep], values: Mapping[str, str]) -> Sweep:
@@ -20,7 +21,8 @@ def fill(sweep: Callable[..., Sweep], values: Mapping[str, str]) -> Sweep:
         values: by axis, comma-separated where the axis holds several.
 
     Raises:
-        ValueError: an unknown axis or a value that doesn't suit it, with what is valid.
+        ValueError: an unknown axis or a value that doesn't suit it, with what is valid; any error
+            of a function from a user's file, with its line.
     """
     known = axes_of(sweep)
     hints = typing.get_type_hints(sweep)
@@ -37,7 +39,10 @@ def fill(sweep: Callable[..., Sweep], values: Mapping[str, str]) -> Sweep:
                 f"sweep {_name(sweep)!r}: axis {axis}={text!r}: {error} (default: "
                 f"{show(known[axis])})"
             ) from error
-    made = sweep(**arguments)
+    try:
+        made = sweep(**arguments)
+    except Exception as error:
+        raise blamed(sweep, error) from error
     if not isinstance(made, Sweep):
         raise ValueError(f"{_name(sweep)} returned {type(made).__name__}, not a Sweep")
     return made

@@ -20,6 +20,8 @@ class Sweep(Config):
     title: str
     """The experiment's name in MLflow."""
     trials: tuple[TrialConfig, ...]
+    left_out: tuple[str, ...] = ()
+    """Models that the design's limits left out, and why; for the plan to show."""
 
     def __post_init__(self) -> None:
         if not self.trials:

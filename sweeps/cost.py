@@ -1,15 +1,13 @@
-"""A rough forecast of a trial's time and memory, corrected by what finished runs took."""
+"""A rough forecast of a step's time and of a trial's memory, from constants."""
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from scaling.trial import TrialConfig
+from scaling.config import Config
+from scaling.trial import Precision, TrialConfig
 
 # One thread, fp32, measured with the embedded models on 2 busy cores of a recent EPYC: a step takes
 # a fixed time per layer for its many small operations, and its FLOPs at a rate that the width decides.
@@ -28,6 +26,10 @@ _EVALUATION_FACTOR = 0.8
 OVERHEAD_SECONDS = 0.15
 """A trial without any training: start, first batch, record."""
 
+START_SECONDS = 6.0
+"""From the launch of a sweep to its first trial: MLflow, Ray, the worker processes (5.6 s where
+measured)."""
+
 _COUNTING_SECONDS, _SCORING_SECONDS = 3e-5, 3e-5
 """Counting and evaluating a reference, per request."""
 
@@ -36,52 +38,61 @@ _NUMBERS_PER_TOKEN = 24
 """Activations kept for the backward pass, in widths per token and layer."""
 
 
-@dataclass(frozen=True)
-class Speed:
-    """Measured over assumed training time, by (architecture, device, precision)."""
+@dataclass(frozen=True, kw_only=True)
+class Shape(Config):
+    """What the time of a step depends on; trials of one shape are equally fast."""
 
-    ratios: Mapping[tuple[str, str, str], float]
+    architecture: str
+    variant: str
+    depth: int
+    width: int
+    seq_len: int
+    blocks: int
+    data: str
+    """Fingerprint of the data set: lengths and numbers of candidates."""
+    batch_size: int
+    precision: Precision
+    threads: int
+    device: str
+    workers: int = 1
 
     @staticmethod
-    def of(rows: Iterable[Mapping[str, Any]]) -> Speed:
-        """The median ratio over finished runs (rows of the run table)."""
-        found: dict[tuple[str, str, str], list[float]] = {}
-        for row in rows:
-            if row.get("train_seconds") and row.get("compute") and row.get("steps"):
-                key = (row["architecture"], row["device"], row["precision"])
-                assumed = _assumed(
-                    compute=row["compute"],
-                    steps=row["steps"],
-                    width=row["width"],
-                    layers=_layers(row["depth"], row["blocks"]),
-                    device=row["device"],
-                    precision=row["precision"],
-                    threads=row["threads"],
-                )
-                found.setdefault(key, []).append(row["train_seconds"] / assumed)
-        return Speed({key: statistics.median(values) for key, values in found.items()})
+    def of(trial: TrialConfig) -> Shape:
+        model, training = trial.model, trial.training
+        return Shape(
+            architecture=model.name,
+            variant=model.variant,
+            depth=model.depth,
+            width=model.width,
+            seq_len=model.seq_len,
+            blocks=model.blocks,
+            data=trial.dataset.fingerprint(),
+            batch_size=training.batch_size,
+            precision=training.precision,
+            threads=training.threads,
+            device=training.device,
+            workers=training.workers,
+        )
 
-    def seconds(self, trial: TrialConfig, steps: float, evaluation_flops: float) -> float:
-        """Time of a trial: training, a pass over validation and test, and what it costs at all."""
-        training, model = trial.training, trial.model
-        place = (training.device, training.precision)
-        alike = [ratio for key, ratio in self.ratios.items() if key[1:] == place]
-        middle = statistics.median(alike) if alike else 1.0
-        ratio = self.ratios.get((model.name, *place), middle)
+    @property
+    def place(self) -> tuple[str, str]:
+        """Where speeds can be compared."""
+        return self.device, self.precision
 
-        def assumed(compute: float, steps: float) -> float:
-            return _assumed(
-                compute=compute,
-                steps=steps,
-                width=model.width,
-                layers=_layers(model.depth, model.blocks),
-                device=training.device,
-                precision=training.precision,
-                threads=training.threads,
-            )
+    def parts(self, flops: float) -> tuple[float, float, float]:
+        """Assumed seconds of a step of `flops`: its fixed part, that of the layers, the FLOPs'."""
+        # Parallel blocks share part of the fixed time of a layer.
+        layers = self.depth * (1 + self.blocks) / 2
+        rate = float(np.exp(np.interp(np.log(self.width), np.log(_WIDTHS), np.log(_RATES))))
+        if self.precision == "bf16":
+            rate *= float(np.interp(self.width, _BF16_WIDTHS, _BF16_GAINS))
+        rate *= _CUDA_GAIN if self.device.startswith("cuda") else self.threads
+        rate *= self.workers
+        return _STEP_SECONDS, _LAYER_SECONDS * layers, flops / rate
 
-        evaluation = assumed(evaluation_flops / _EVALUATION_FACTOR, 0)
-        return OVERHEAD_SECONDS + ratio * (assumed(trial.budget, steps) + evaluation)
+    def evaluation_seconds(self, flops: float) -> float:
+        """Assumed seconds of an evaluation that costs `flops`."""
+        return self.parts(flops)[2] / _EVALUATION_FACTOR
 
 
 def counting_seconds(requests: float, evaluated: float) -> float:
@@ -96,26 +107,3 @@ def memory_bytes(trial: TrialConfig, params: int, embedding: int, candidates: fl
     activations = 4.0 * tokens * model.width * (_NUMBERS_PER_TOKEN * model.depth + 8)
     base = _PROCESS_BYTES if trial.training.device == "cpu" else 0.0
     return base + 16.0 * params + 4.0 * embedding + activations
-
-
-def _layers(depth: float, blocks: float) -> float:
-    """Layers as the fixed time counts them: parallel blocks share part of it."""
-    return depth * (1 + blocks) / 2
-
-
-def _assumed(
-    *,
-    compute: float,
-    steps: float,
-    width: float,
-    layers: float,
-    device: str,
-    precision: str,
-    threads: float,
-) -> float:
-    """Seconds that the constants above give."""
-    rate = float(np.exp(np.interp(np.log(width), np.log(_WIDTHS), np.log(_RATES))))
-    if precision == "bf16":
-        rate *= float(np.interp(width, _BF16_WIDTHS, _BF16_GAINS))
-    rate *= _CUDA_GAIN if device.startswith("cuda") else threads
-    return steps * (_STEP_SECONDS + _LAYER_SECONDS * layers) + compute / rate

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from scaling.models.base import MODELS, ModelConfig, ReferenceConfig
-from scaling.sweeps.design import variants
+from scaling.sweeps.design import rungs, variants
 
 
 def family(
@@ -19,6 +19,7 @@ def family(
     seq_lens: Sequence[int],
     blocks: Sequence[int] = (1,),
     head_dim: int = 16,
+    rung_by_rung: bool = False,
 ) -> list[ModelConfig]:
     """The models of one architecture at every combination of axis values, narrow before wide.
 
@@ -33,6 +34,7 @@ def family(
         seq_lens: sums of the views' lengths.
         blocks: numbers of blocks.
         head_dim: width of a head, for architectures with attention heads.
+        rung_by_rung: no combinations: the axes' values in step, as `rungs` says.
 
     Raises:
         ValueError: an unknown architecture, or a combination that it refuses.
@@ -57,7 +59,7 @@ def family(
         template = kind(depth=1, width=head_dim, seq_len=16 * len(strategies), **own)
     except TypeError as error:
         raise ValueError(f"{architecture} can't be made from the axes alone: {error}") from error
-    return variants(template, **axes)
+    return (rungs if rung_by_rung else variants)(template, **axes)
 
 
 def families(architectures: Sequence[str], **axes: Any) -> list[ModelConfig]:

@@ -20,6 +20,9 @@ from scaling.models.base import ReferenceConfig
 from scaling.running import opened
 from scaling.sweeps import cost
 from scaling.sweeps.base import Sweep
+from scaling.sweeps.calibration import read_calibrations
+from scaling.sweeps.cost_speed import Basis, Speed
+from scaling.sweeps.plan_schedule import local_slots, makespan
 from scaling.tracking_read import known
 from scaling.tracking_record import run_name
 from scaling.trial import TrialConfig
@@ -57,6 +60,8 @@ class PlannedTrial:
     seconds: float
     memory_bytes: float
     warnings: tuple[str, ...]
+    basis: Basis = "assumed"
+    """What `seconds` rests on."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,10 @@ class Plan:
 
     title: str
     trials: tuple[PlannedTrial, ...]
+    slots: int = 1
+    """Trials that run at the same time."""
+    left_out: tuple[str, ...] = ()
+    """Models that the design's limits left out, and why."""
 
     def in_state(self, state: State) -> tuple[PlannedTrial, ...]:
         return tuple(planned for planned in self.trials if planned.state == state)
@@ -77,6 +86,21 @@ class Plan:
     def seconds(self) -> float:
         """Expected processor time of what is to do, one trial after the other."""
         return sum(planned.seconds for planned in self.in_state("to do"))
+
+    @property
+    def wall_seconds(self) -> float:
+        """Expected time from the launch to the end of the last trial, on the slots."""
+        seconds = [planned.seconds for planned in self.order()]
+        return cost.START_SECONDS + makespan(seconds, self.slots) if seconds else 0.0
+
+    @property
+    def critical_seconds(self) -> float:
+        """Expected time of the longest trial to do: no number of slots makes the sweep shorter."""
+        return max((planned.seconds for planned in self.in_state("to do")), default=0.0)
+
+    def price(self, per_hour: float) -> float:
+        """What the slots cost at a price per hour and slot; idle ones cost as much."""
+        return per_hour * self.slots * self.wall_seconds / 3600
 
     @property
     def compute(self) -> float:
@@ -94,20 +118,30 @@ class Plan:
         return tuple(f"{p.name}: {text}" for p in self.trials for text in p.warnings)
 
 
-def make_plan(sweep: Sweep, *, tracking_uri: str | None = None, force: bool = False) -> Plan:
+def make_plan(
+    sweep: Sweep,
+    *,
+    tracking_uri: str | None = None,
+    force: bool = False,
+    slots: int | None = None,
+) -> Plan:
     """Count what every trial of a sweep needs, and look up which are finished.
 
     Args:
         sweep: what to plan.
         tracking_uri: the store that is asked; see `scaling.tracking_store.resolve_uri`.
         force: treat finished trials as to do.
+        slots: trials that will run at the same time; None for as many as this machine takes.
 
     Raises:
         ValueError: a budget too small for one batch, data or a store that can't be read.
     """
+    here = local_slots(sweep.trials)
+    slots = here if slots is None else slots
     trials = {trial.digest(): trial for trial in sweep.trials}
     store = known(sweep.title, trials, tracking_uri=tracking_uri)
-    speed = cost.Speed.of(store.rows)
+    codes = {code_digest(trial) for trial in sweep.trials}
+    speed = Speed.of(store.rows, read_calibrations(codes, min(slots, here)))
     counter = _Counter()
     planned = []
     for digest, trial in trials.items():
@@ -126,7 +160,7 @@ def make_plan(sweep: Sweep, *, tracking_uri: str | None = None, force: bool = Fa
                 **counter.count(trial, speed),
             )
         )
-    return Plan(sweep.title, tuple(planned))
+    return Plan(sweep.title, tuple(planned), slots, sweep.left_out)
 
 
 class _Counter:
@@ -138,7 +172,7 @@ class _Counter:
         self._evaluated: dict[str, int] = {}
         self._keys: dict[DatasetConfig, str] = {}
 
-    def count(self, trial: TrialConfig, speed: cost.Speed) -> dict[str, Any]:
+    def count(self, trial: TrialConfig, speed: Speed) -> dict[str, Any]:
         dataset = opened(trial.dataset)
         key = self._keys.setdefault(trial.dataset, canonical_json(trial.dataset.to_dict()))
         sample = self._sample(key, trial, dataset)
@@ -166,7 +200,10 @@ class _Counter:
             "flops_per_request": flops,
             "steps": steps,
             "epochs": epochs,
-            "seconds": speed.seconds(trial, steps, evaluated * flops),
+            "seconds": speed.seconds(
+                trial, steps=steps, flops_per_request=flops, evaluated=evaluated
+            ),
+            "basis": speed.basis(cost.Shape.of(trial)),
             "memory_bytes": cost.memory_bytes(trial, params, embedding, sample.mean_candidates),
             "warnings": _warnings(steps, epochs),
         }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.table import Table
 
+from scaling.sweeps.cost_speed import Basis
 from scaling.sweeps.plan import Plan, PlannedTrial, totals
 from scaling.units import MISSING, format_si
 
@@ -14,24 +16,37 @@ COLUMNS = (
     "D", "steps", "epochs", "time", "memory", "state", "note",
 )  # fmt: skip
 
+_MOST_LEFT_OUT = 12
+_BASES: dict[Basis, str] = {
+    "runs": "by finished runs",
+    "calibrated": "by calibration",
+    "similar": "by the speed of other shapes",
+    "assumed": "assumed",
+}
+
 
 def plan_rows(plan: Plan) -> list[tuple[str, ...]]:
     """The cells of every trial, in the plan's order; see `COLUMNS`."""
     return [_cells(planned) for planned in plan.trials]
 
 
-def plan_table(plan: Plan, *, rows: int | None = None) -> Table:
+def plan_table(plan: Plan, *, rows: int | None = None, price: float | None = None) -> Table:
     """The plan as a table for the terminal; its notes are numbered and stand below it.
 
     Args:
         plan: what to show.
         rows: at most so many, from the top; the rest is counted. None shows all.
+        price: per hour and slot; None leaves the cost out.
     """
     cells = plan_rows(plan)
     numbers = {
         note: str(n) for n, note in enumerate(dict.fromkeys(row[-1] for row in cells if row[-1]), 1)
     }
-    below = [summary(plan), *(f"{number}: {note}" for note, number in numbers.items())]
+    below = [summary(plan), *forecast(plan, price)]
+    below += [f"{number}: {note}" for note, number in numbers.items()]
+    below += [f"left out: {told}" for told in plan.left_out[:_MOST_LEFT_OUT]]
+    if len(plan.left_out) > _MOST_LEFT_OUT:
+        below.append(f"left out: {len(plan.left_out) - _MOST_LEFT_OUT} more")
     table = Table(title=f"sweep {plan.title}", caption="\n".join(below), header_style="bold")
     for name in COLUMNS:
         words = name in ("architecture", "state", "note")
@@ -43,25 +58,40 @@ def plan_table(plan: Plan, *, rows: int | None = None) -> Table:
     return table
 
 
-def summary(plan: Plan, *, slots: int | None = None) -> str:
-    """The plan in a line: trials by state, compute and time of what is to do.
-
-    Args:
-        plan: what to sum up.
-        slots: trials that run at the same time, for a duration; None says processor time.
-    """
+def summary(plan: Plan) -> str:
+    """The plan in a line: trials by state, compute and processor time of what is to do."""
     counts = totals(plan)
     parts = [f"{len(plan.trials)} trials: {counts['to do']} to do, {counts['done']} done"]
     if counts["reuse"]:
         parts.append(f"{counts['reuse']} to copy from other sweeps")
     if counts["to do"]:
-        longest = max(planned.seconds for planned in plan.in_state("to do"))
-        seconds = plan.seconds if slots is None else max(plan.seconds / slots, longest)
-        kind = "of processor time" if slots is None else f"on {slots} slots"
-        parts.append(f"{format_si(plan.compute, 'FLOP')}, about {format_seconds(seconds)} {kind}")
+        time = f"about {format_seconds(plan.seconds)} of processor time"
+        parts.append(f"{format_si(plan.compute, 'FLOP')}, {time}")
     if plan.other_code:
         parts.append(f"{plan.other_code} done by other code (--force runs them again)")
     return "; ".join(parts)
+
+
+def forecast(plan: Plan, price: float | None = None) -> list[str]:
+    """Lines on what is to do: duration on the slots, cost, and what the times rest on."""
+    to_do = plan.in_state("to do")
+    if not to_do:
+        return []
+    slots = f"{plan.slots} slot" + "s" * (plan.slots > 1)
+    lines = [
+        f"about {format_seconds(plan.wall_seconds)} on {slots}, start-up included; longest trial "
+        f"{format_seconds(plan.critical_seconds)}; largest memory "
+        f"{format_si(max(planned.memory_bytes for planned in to_do), 'B')} a trial"
+    ]
+    if price is not None:
+        lines[0] += f"; cost {plan.price(price):,.2f} at {price:g} per hour and slot"
+    bases = Counter(planned.basis for planned in to_do if planned.trial.budget)
+    if bases:
+        told = [f"{bases[basis]} {words}" for basis, words in _BASES.items() if bases[basis]]
+        lines.append(f"times: {', '.join(told)}")
+    if bases["assumed"] or bases["similar"]:
+        lines[-1] += " (--calibrate measures real steps)"
+    return lines
 
 
 def format_seconds(seconds: float | None) -> str:

@@ -26,6 +26,8 @@ class Recipe(Config):
     precision: Precision = "fp32"
     device: str = "cpu"
     threads: int = 1
+    workers: int = 1
+    """Processes per trial; see `TrainingConfig.workers`."""
 
     def training_for(self, model: ModelConfig) -> TrainingConfig:
         """The resolved settings for one model."""
@@ -37,6 +39,7 @@ class Recipe(Config):
             precision=self.precision,
             device=self.device,
             threads=self.threads,
+            workers=self.workers,
         )
 
 

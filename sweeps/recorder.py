@@ -12,6 +12,8 @@ from typing import Any, Self
 
 from scaling.lease import Lease
 from scaling.results import TrialResult
+from scaling.sweeps.runner_checkpoints import discard_quietly
+from scaling.sweeps.runner_trainable import Outcome
 from scaling.sweeps.state import SweepState
 from scaling.tracking import SweepTracker
 
@@ -35,11 +37,14 @@ class Recorder:
         lease: Lease,
         state: SweepState,
         tell: Callable[[SweepState], None],
+        checkpoints: str,
     ) -> None:
+        """`checkpoints`: where those of recorded trials are deleted."""
         self._tracker, self._lease, self._state, self._tell = tracker, lease, state, tell
+        self._checkpoints = checkpoints
         self._telling = threading.RLock()
         self._changed = threading.Condition()
-        self._waiting: collections.deque[tuple[str, TrialResult, float]] = collections.deque()
+        self._waiting: collections.deque[tuple[str, Outcome, float]] = collections.deque()
         self._bytes = 0
         self._over = False
         self._error: BaseException | None = None
@@ -91,26 +96,38 @@ class Recorder:
         trial.loss = loss if loss == loss else None
         self._told()
 
-    def end(self, digest: str, result: TrialResult, started: float | None) -> None:
+    def news(self, digest: str, text: str) -> None:
+        logger.warning("trial %s: %s", self._state.trials[digest].planned.name, text)
+
+    def lost(self, digest: str, reason: str) -> None:
+        self._state.lose(digest)
+        name = self._state.trials[digest].planned.name
+        text = "trial %s lost its process and goes on from its last checkpoint: %s"
+        logger.warning(text, name, reason)
+        self._told()
+
+    def end(self, digest: str, outcome: Outcome) -> None:
         trial = self._state.trials[digest]
         trial.share, trial.ended = 1.0, time.time()
-        begun = started or trial.started or trial.ended
+        begun = outcome.started or trial.started or trial.ended
         with self._changed:
             while len(self._waiting) >= MOST_WAITING or self._bytes > MOST_WAITING_BYTES:
                 self._check()
                 self._changed.wait(1.0)
             self._check()
-            self._waiting.append((digest, result, begun))
-            self._bytes += _size(result)
+            self._waiting.append((digest, outcome, begun))
+            self._bytes += _size(outcome.result)
             self._changed.notify_all()
         self._told()
 
     def _work(self) -> None:
         try:
             while (job := self._next()) is not None:
-                digest, result, begun = job
-                trial = self._state.trials[digest]
+                digest, outcome, begun = job
+                trial, result = self._state.trials[digest], outcome.result
                 self._tracker.log(trial.planned.trial, result, started=begun, ended=trial.ended)
+                if outcome.checkpoints:
+                    discard_quietly(self._checkpoints, [digest])
                 self._state.end(digest, result)
                 if result.status == "failed":
                     logger.warning("trial %s failed: %s", trial.planned.name, result.reason)
@@ -118,14 +135,14 @@ class Recorder:
         except BaseException as error:
             self._error = error
 
-    def _next(self) -> tuple[str, TrialResult, float] | None:
+    def _next(self) -> tuple[str, Outcome, float] | None:
         with self._changed:
             while not self._waiting:
                 if self._over:
                     return None
                 self._changed.wait()
             job = self._waiting.popleft()
-            self._bytes -= _size(job[1])
+            self._bytes -= _size(job[1].result)
             self._changed.notify_all()
             return job
 

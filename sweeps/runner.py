@@ -11,12 +11,17 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from typing import Any, ParamSpec
 
 from scaling.lease import Lease
-from scaling.start import start_run
 from scaling.sweeps.base import Sweep
 from scaling.sweeps.plan import Plan, make_plan
 from scaling.sweeps.recorder import Recorder
+from scaling.sweeps.runner_checkpoints import (
+    CHECKPOINT_SECONDS,
+    checkpoint_place,
+    discard_quietly,
+)
 from scaling.sweeps.runner_ray import run_trials
 from scaling.sweeps.runner_session import ray_session
+from scaling.sweeps.runner_team import begin_run
 from scaling.sweeps.runner_trainable import MakeRun
 from scaling.sweeps.state import SweepOutcome, SweepState
 from scaling.tracking import SweepTracker
@@ -55,14 +60,17 @@ def run_sweep(
     force: bool = False,
     plan: Plan | None = None,
     on_progress: OnProgress | None = None,
-    make_run: MakeRun = start_run,
+    make_run: MakeRun = begin_run,
     gpus_per_trial: float = 1.0,
+    checkpoints: str | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
     lease: Lease | None = None,
 ) -> SweepOutcome:
     """Run the trials of a sweep that no run of the store has finished.
 
-    A trial that fails is recorded with its reason, and the others go on. Ctrl-C keeps what is
-    finished; a second Ctrl-C does not wait for Ray to stop its workers in order.
+    A trial that fails is recorded with its reason, and the others go on. One whose process, node or
+    driver is killed goes on from its last checkpoint, in this launch or the next. Ctrl-C keeps what
+    is finished; a second Ctrl-C does not wait for Ray to stop its workers in order.
 
     Args:
         sweep: what to run.
@@ -74,19 +82,27 @@ def run_sweep(
         on_progress: called with the sweep's state at every change.
         make_run: begins a trial, in the worker.
         gpus_per_trial: share of a GPU that a trial on `cuda` takes.
+        checkpoints: a folder, or a URI that pyarrow knows, that every node of the cluster reaches;
+            by default `checkpoints` beside the prepared data.
+        checkpoint_seconds: of training between two checkpoints of a trial; longer where they would
+            take more than 1 % of the time.
         lease: of this sweep, held already since before the plan was made; None takes it here.
 
     Raises:
         LeaseError: another driver runs the sweep, or has taken it over.
-        ValueError: an unusable store, plan or cluster; trials that ended are kept.
+        ValueError: an unusable store, plan, cluster or place for checkpoints; trials that ended are
+            kept.
     """
     assert lease is not None
     begin = time.perf_counter()
+    place = checkpoint_place(checkpoints)
     plan = plan or make_plan(sweep, tracking_uri=tracking_uri, force=force)
     state = SweepState.of(plan)
     lease.status = state.summary
     tell = on_progress or (lambda state: None)
     tell(state)
+    # A driver may have been killed between the last record and this.
+    discard_quietly(place, [planned.digest for planned in plan.in_state("done")])
     parent, interrupted = None, False
     if plan.in_state("to do") or plan.in_state("reuse"):
         session: AbstractContextManager[None] = nullcontext()
@@ -106,9 +122,14 @@ def run_sweep(
                     tracker.reuse(planned.run_id)
                 trials = {planned.digest: planned.trial for planned in plan.order()}
                 if trials:
-                    with Recorder(tracker, lease, state, tell) as recorder:
+                    with Recorder(tracker, lease, state, tell, place) as recorder:
                         run_trials(
-                            trials, recorder, make_run=make_run, gpus_per_trial=gpus_per_trial
+                            trials,
+                            recorder,
+                            make_run=make_run,
+                            gpus_per_trial=gpus_per_trial,
+                            checkpoints=place,
+                            checkpoint_seconds=checkpoint_seconds,
                         )
                 interrupted = bool(state.in_phase("waiting", "running"))
                 tracker.ending = "KILLED" if interrupted else "FINISHED"

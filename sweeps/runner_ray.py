@@ -13,12 +13,21 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, Protocol
 
-from scaling.config import Config, canonical_json
-from scaling.results import TrialResult
-from scaling.sweeps.runner_trainable import OUTCOME, TRIAL, MakeRun, failure, trainable_class
+from scaling.code import code_digest
+from scaling.config import Config
+from scaling.sweeps.runner_losses import LOSSES, loss_of
+from scaling.sweeps.runner_trainable import (
+    NEWS,
+    OUTCOME,
+    TRIAL,
+    Assignment,
+    MakeRun,
+    Outcome,
+    failed,
+    trainable_class,
+)
 from scaling.trial import TrialConfig
 
 
@@ -27,7 +36,9 @@ class Listener(Protocol):
 
     def begin(self, digest: str) -> None: ...
     def progress(self, digest: str, report: Mapping[str, Any]) -> None: ...
-    def end(self, digest: str, result: TrialResult, started: float | None) -> None: ...
+    def news(self, digest: str, text: str) -> None: ...
+    def lost(self, digest: str, reason: str) -> None: ...
+    def end(self, digest: str, outcome: Outcome) -> None: ...
 
 
 def run_trials(
@@ -36,10 +47,13 @@ def run_trials(
     *,
     make_run: MakeRun,
     gpus_per_trial: float,
+    checkpoints: str,
+    checkpoint_seconds: float,
 ) -> None:
     """Run trials (by digest, in this order) on the running Ray session.
 
-    Returns early after Ctrl-C: what has ended has been told to the listener.
+    A trial whose process is lost, with its node or alone, goes on from its last checkpoint; an error
+    of its own is its result. Returns early after Ctrl-C: what has ended has been told to the listener.
 
     Raises:
         ValueError: a trial that no machine of the cluster has room for.
@@ -48,11 +62,16 @@ def run_trials(
 
     _check_resources(trials.values(), gpus_per_trial)
     kinds = kinds_by_value(trials.values())
-    texts = {canonical_json(trial.to_dict()): digest for digest, trial in trials.items()}
-    base = trainable_class(make_run, kinds)
+    texts = {
+        Assignment(trial, digest, code_digest(trial)).text(): digest
+        for digest, trial in trials.items()
+    }
+    base = trainable_class(make_run, kinds, checkpoints, checkpoint_seconds)
 
     def resources(cls: type, config: dict[str, Any]) -> Any:
-        return tune.PlacementGroupFactory([_bundle(json.loads(config[TRIAL]), gpus_per_trial)])
+        trial = json.loads(config[TRIAL])["trial"]
+        bundles = [_bundle(trial, gpus_per_trial)] * trial["training"]["workers"]
+        return tune.PlacementGroupFactory(bundles)
 
     trainable = type("SweepTrial", (base,), {"default_resource_request": classmethod(resources)})
     broken: list[Exception] = []
@@ -66,6 +85,7 @@ def run_trials(
                 config={TRIAL: tune.grid_search(list(texts))},
                 storage_path=storage,
                 callbacks=[_callback(texts, listener, broken)],
+                max_failures=LOSSES,
                 reuse_actors=True,
                 raise_on_failed_trial=False,
                 trial_name_creator=lambda trial: trial.trial_id,
@@ -96,17 +116,25 @@ def _callback(texts: Mapping[str, str], listener: Listener, broken: list[Excepti
             digest = texts[trial.config[TRIAL]]
             outcome = result.pop(OUTCOME, None)
             with _kept(broken):
+                for text in result.pop(NEWS):
+                    listener.news(digest, text)
                 if outcome is None:
                     listener.progress(digest, result)
-                else:
-                    started, ended = pickle.loads(outcome)
-                    listener.end(digest, ended, started)
+                    return
+                listener.end(digest, pickle.loads(outcome))
+
+        def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
+            loss = loss_of(trial)
+            if loss.likely_again:
+                trial.max_failures = trial.num_failures  # one more attempt, not three
+            with _kept(broken):
+                listener.lost(texts[trial.config[TRIAL]], loss.reason)
 
         def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
-            # The process itself was lost (killed, out of memory): the trial could not tell.
-            listener.end(
-                texts[trial.config[TRIAL]], failure(RuntimeError(_last_words(trial))), None
-            )
+            # Its checkpoints stay: a launch on a larger machine goes on from them.
+            with _kept(broken):
+                reason = f"its process was lost {trial.num_failures} times: {loss_of(trial).reason}"
+                listener.end(texts[trial.config[TRIAL]], Outcome(failed(reason), None, False))
 
     return Messenger()
 
@@ -118,15 +146,6 @@ def _kept(broken: list[Exception]) -> Iterator[None]:
     except Exception as error:
         broken.append(error)
         raise
-
-
-def _last_words(trial: Any) -> str:
-    """What Ray says about a lost process; it stands below the heading of the trial's error file."""
-    try:
-        lines = Path(trial.error_file).read_text().splitlines()[1:]
-    except (OSError, TypeError):
-        lines = []
-    return next((line.strip() for line in lines if line.strip()), "the worker process ended")
 
 
 def kinds_by_value(trials: Iterable[TrialConfig]) -> tuple[type[Config], ...]:
@@ -164,7 +183,15 @@ def _check_resources(trials: Iterable[TrialConfig], gpus_per_trial: float) -> No
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     for trial in trials:
         wanted = _bundle(trial.to_dict(), gpus_per_trial)
-        if not any(all(node.get(k, 0) >= v for k, v in wanted.items()) for node in nodes):
+        workers = trial.training.workers
+        room = sum(int(min(node.get(k, 0) // v for k, v in wanted.items())) for node in nodes)
+        if 0 < room < workers:
+            each = ", ".join(f"{v:g} {k}" for k, v in wanted.items())
+            raise ValueError(
+                f"a trial asks for {workers} workers of {each} each, and the Ray cluster has room "
+                f"for {room} of them. Cure: fewer workers or threads, or another --address"
+            )
+        if not room:
             has: dict[str, float] = max(
                 nodes, key=lambda node: float(node.get("CPU", 0)), default={}
             )

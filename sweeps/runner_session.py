@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping
 _ENVIRONMENT = {
     # No CSV, JSON and TensorBoard files of Tune's own: MLflow is the record.
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    # A trial reads the data set's files by the paths of the driver.
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
     # The folder is thrown away at the end: no snapshot of the experiment in it but the last.
     "TUNE_GLOBAL_CHECKPOINT_S": "86400",
     # Placement groups are asked for ahead; the default of 200 slows the first trials.
@@ -20,6 +18,10 @@ _ENVIRONMENT = {
     # The older reporter is silent at verbose=0; the newer one prints a table all the same.
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+_WORKERS = {
+    # A trial reads the data set's files by the paths of the driver.
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
 }
 _OBJECT_STORE_BYTES = 256 * 2**20
 _TIMEOUT_SECONDS = 5.0
@@ -35,7 +37,8 @@ def ray_session(
         address: a cluster; None starts one on this machine. (Never looked up: a stale file in
             /tmp/ray makes a bare `ray.init` fail.)
         cpus: cores that a session on this machine may use; None for all.
-        threads: what OMP_NUM_THREADS is set to for the workers of a local session.
+        threads: at most so many for each numerical library in a worker; a trial's torch then takes
+            as many as the trial is granted.
 
     Raises:
         ValueError: the cluster can't be reached.
@@ -45,24 +48,31 @@ def ray_session(
     import ray
 
     if ray.is_initialized():
-        with _environment(_ENVIRONMENT):
+        with _environment({**_ENVIRONMENT, **_WORKERS}):
             yield
         return
     check_address(address)
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     own = {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES}
-    with _environment({**_ENVIRONMENT, "OMP_NUM_THREADS": str(threads)}):
+    with _environment({**_ENVIRONMENT, **_WORKERS, **_threads(threads)}):
         try:
             try:
                 if address is None:
                     ray.init(address="local", num_cpus=cpus, **own, **quiet)
                 else:
-                    ray.init(address=address, **quiet)
+                    # A cluster's workers inherit nothing from here.
+                    variables = {**_WORKERS, **_threads(threads)}
+                    ray.init(address=address, runtime_env={"env_vars": variables}, **quiet)
             except (ConnectionError, ValueError, RuntimeError) as error:
                 raise _unusable(address, error) from error
             yield
         finally:
             ray.shutdown()
+
+
+def _threads(most: int) -> dict[str, str]:
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    return dict.fromkeys(names, str(most))
 
 
 def check_address(address: str | None) -> None:

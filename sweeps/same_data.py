@@ -5,16 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from scaling.compute import TRAINING_FACTOR
-from scaling.datasets.base import Dataset, DatasetConfig
+from scaling.datasets.base import DatasetConfig
 from scaling.models.base import ModelConfig
 from scaling.sweeps.base import Sweep
 from scaling.sweeps.recipe import Recipe
 from scaling.sweeps.references import reference_trials, trained
+from scaling.sweeps.sizes import request_cost, rounded
 from scaling.trial import TrialConfig
-
-SAMPLED_REQUESTS = 2048
-"""Of the training part, to know what a request costs on the average."""
 
 
 def same_data(
@@ -39,7 +36,10 @@ def same_data(
     if not requests > 0:
         raise ValueError(f"sweep {title!r}: requests must be positive, got {requests}")
     data = dataset.open()
-    budgets = {model: requests * _training_flops(model, data) for model in trained(models)}
+    budgets = {
+        model: requests * rounded(request_cost(model, data).training_flops)
+        for model in trained(models)
+    }
     trials = tuple(
         TrialConfig(
             model=model,
@@ -51,10 +51,3 @@ def same_data(
         for (model, budget), recipe, seed in itertools.product(budgets.items(), recipes, seeds)
     )
     return Sweep(title=title, trials=(*trials, *reference_trials(models, dataset)))
-
-
-def _training_flops(model: ModelConfig, data: Dataset) -> float:
-    """Mean training FLOPs per request, to three digits: a budget is a declared number."""
-    lengths, candidates = data.sample("train", model.views(), SAMPLED_REQUESTS)
-    mean = TRAINING_FACTOR * float(model.flops(data.schema, lengths, candidates).total.mean())
-    return float(f"{mean:.3g}")

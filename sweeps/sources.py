@@ -6,6 +6,7 @@ import importlib.util
 import inspect
 import json
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -69,8 +70,38 @@ def load_file(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
-        raise ValueError(f"{path} fails: {type(error).__name__}: {error}") from error
+        raise ValueError(f"{_place(path, error)} fails: {_message(error)}") from error
     return module
+
+
+def blamed(function: Callable[..., Sweep], error: Exception) -> Exception:
+    """An error of a sweep's function as the user has to read it.
+
+    One of a function from a file becomes a `ValueError` that names the line; others stay as they
+    are.
+    """
+    file = inspect.getsourcefile(function)
+    if file is None or not function.__module__.startswith(MODULE_PREFIX):
+        return error
+    return ValueError(f"{_place(Path(file), error)}: {function.__name__}: {_message(error)}")
+
+
+def _place(path: Path, error: BaseException) -> str:
+    """`path:line`, the innermost line of the file at which an error arose."""
+    file = str(path.resolve())
+    if isinstance(error, SyntaxError) and error.filename == file:
+        return f"{path}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == file]
+    return f"{path}:{lines[-1]}" if lines else str(path)
+
+
+def _message(error: BaseException) -> str:
+    """What an error says: without the place that a syntax error repeats, with its type unless it
+    is written for users."""
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__}: {error.msg}"
+    return str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
 
 
 def _function(path: Path, name: str) -> Callable[..., Sweep]:

@@ -131,11 +131,14 @@ class SweepState:
     def begin(self, digest: str) -> None:
         """A trial was sent to a worker."""
         trial = self.trials[digest]
-        if trial.phase == "running":
-            trial.times += 1
-            self.again += 1
         trial.phase, trial.ended = "running", None
         trial.started = trial.started or time.time()
+
+    def lose(self, digest: str) -> None:
+        """A trial's process was lost; it waits to be begun again."""
+        trial = self.trials[digest]
+        trial.phase, trial.times = "waiting", trial.times + 1
+        self.again += 1
 
     def end(self, digest: str, result: TrialResult) -> None:
         """A trial's result is recorded."""

@@ -32,6 +32,31 @@ def load(sweep: str, axes: tuple[str, ...], max_compute: float | None) -> Sweep:
     return kept
 
 
+def in_time(
+    declared: Sweep,
+    max_hours: float | None,
+    *,
+    slots: int | None,
+    force: bool,
+    tracking_uri: str | None,
+) -> Sweep:
+    """The sweep without the largest budgets that the hours are too short for."""
+    if max_hours is None:
+        return declared
+    import dataclasses
+
+    from scaling.cli.output import warn
+    from scaling.sweeps.allowance import within_hours
+    from scaling.sweeps.plan import make_plan
+
+    made = make_plan(declared, tracking_uri=tracking_uri, force=force, slots=slots)
+    kept, cut = within_hours(made, max_hours)
+    if cut:
+        budgets = ", ".join(f"{budget:.3g}" for budget in cut)
+        warn(f"--max-hours {max_hours:g} leaves out the budgets {budgets}")
+    return dataclasses.replace(declared, trials=tuple(planned.trial for planned in kept.trials))
+
+
 def title_of(sweep: str) -> str:
     """The experiment that a command-line SWEEP belongs to; a plain name is taken as it is."""
     if ":" in sweep or sweep.endswith(".json"):

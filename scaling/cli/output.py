@@ -53,7 +53,8 @@ def warn_left_out(reasons: Iterable[object]) -> None:
     counts = Counter(map(str, reasons))
     if counts:
         listed = "; ".join(f"{count} {reason}" for reason, count in counts.most_common())
-        warn(f"{counts.total()} runs are left out: {listed}")
+        runs = "run is" if counts.total() == 1 else "runs are"
+        warn(f"{counts.total()} {runs} left out: {listed}")
 
 
 def closing(written: Iterable[Path], then: str) -> None:

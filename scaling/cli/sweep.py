@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from scaling.cli.declared import load, title_of
+from scaling.cli.declared import in_time, load, title_of
 from scaling.cli.output import SET, TRACKING_URI
 
 if TYPE_CHECKING:
@@ -23,18 +24,49 @@ MAX_COMPUTE = click.option(
     metavar="C",
     help="Leave out the largest budgets until the sweep's training FLOPs fit.",
 )
+MAX_HOURS = click.option(
+    "--max-hours",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="H",
+    help="Leave out the largest budgets until what is to do takes at most so long.",
+)
+SLOTS = click.option(
+    "--slots",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Trials at the same time, for the forecast [default: as many as this machine takes].",
+)
+_QUIET = 0.85
+"""Share of its cores below which a calibration was disturbed."""
 
 
 @click.command()
 @click.argument("sweep")
 @SET
 @MAX_COMPUTE
+@MAX_HOURS
+@SLOTS
+@click.option(
+    "--price",
+    type=click.FloatRange(min=0),
+    metavar="P",
+    help="Price per hour and slot, to show what the sweep costs.",
+)
+@click.option(
+    "--calibrate",
+    is_flag=True,
+    help="Time a few seconds of real steps per shape here, for this plan and later ones.",
+)
 @FORCE
 @TRACKING_URI
 def plan(
     sweep: str,
     axes: tuple[str, ...],
     max_compute: float | None,
+    max_hours: float | None,
+    slots: int | None,
+    price: float | None,
+    calibrate: bool,
     force: bool,
     tracking_uri: str | None,
 ) -> None:
@@ -47,10 +79,16 @@ def plan(
     from scaling.sweeps.plan_table import plan_table
 
     declared = load(sweep, axes, max_compute)
-    made = make_plan(declared, tracking_uri=tracking_uri, force=force)
-    console().print(plan_table(made))
+    written = []
+    if calibrate:
+        whole = make_plan(declared, tracking_uri=tracking_uri, force=force, slots=slots)
+        written = _calibrated(whole)
+    declared = in_time(declared, max_hours, slots=slots, force=force, tracking_uri=tracking_uri)
+    made = make_plan(declared, tracking_uri=tracking_uri, force=force, slots=slots)
+    console().print(plan_table(made, price=price))
     warn_of(made)
-    closing([], _command("sweep", sweep, axes, max_compute))
+    limits = {"--max-compute": max_compute, "--max-hours": max_hours, "--slots": slots}
+    closing(written, _command("sweep", sweep, axes, limits))
 
 
 @click.command()
@@ -58,6 +96,8 @@ def plan(
 @SET
 @click.option("--address", metavar="ADDR", help="A Ray cluster; without it, this machine.")
 @MAX_COMPUTE
+@MAX_HOURS
+@SLOTS
 @FORCE
 @click.option("--takeover", is_flag=True, help="Take the sweep from a driver that runs it now.")
 @TRACKING_URI
@@ -66,6 +106,8 @@ def sweep(
     axes: tuple[str, ...],
     address: str | None,
     max_compute: float | None,
+    max_hours: float | None,
+    slots: int | None,
     force: bool,
     takeover: bool,
     tracking_uri: str | None,
@@ -75,6 +117,7 @@ def sweep(
     from scaling.tracking_lease import sweep_lease
 
     declared = load(sweep, axes, max_compute)
+    declared = in_time(declared, max_hours, slots=slots, force=force, tracking_uri=tracking_uri)
     with sweep_lease(declared.title, tracking_uri=tracking_uri, takeover=takeover) as lease:
         outcome = run(
             declared, address=address, force=force, tracking_uri=tracking_uri, lease=lease
@@ -227,6 +270,8 @@ def warn_of(made: Plan) -> None:
     short = [planned.name for planned in made.trials if planned.warnings]
     if short:
         warn(f"{len(short)} trials have notes (see `climber plan`), the first: {made.warnings[0]}")
+    if made.left_out:
+        warn(f"{len(made.left_out)} models are beyond the design's limits: {made.left_out[0]}")
     if made.other_code:
         warn(
             f"{made.other_code} finished trials were made by other model, data or training code; "
@@ -234,7 +279,25 @@ def warn_of(made: Plan) -> None:
         )
 
 
-def _command(verb: str, sweep: str, axes: tuple[str, ...], max_compute: float | None) -> str:
+def _calibrated(made: Plan) -> list[Path]:
+    """Time real steps of the plan's shapes; says what could not be."""
+    from scaling.cli.output import warn
+    from scaling.sweeps.calibrate import calibrate
+
+    done = calibrate(made, tell=lambda text: click.echo(text, err=True))
+    for name, why in done.skipped:
+        warn(f"not calibrated: {name}: {why}")
+    if done.busy is not None and done.busy < _QUIET:
+        warn(
+            f"the calibrating processes had {done.busy:.0%} of their cores: other work runs on this "
+            "machine, and a sweep beside it takes longer than the plan says"
+        )
+    return sorted({one.path.parent for one in done.measured})
+
+
+def _command(
+    verb: str, sweep: str, axes: tuple[str, ...], limits: Mapping[str, float | None]
+) -> str:
     options = "".join(f" --set {axis}" for axis in axes)
-    limit = "" if max_compute is None else f" --max-compute {max_compute:g}"
-    return f"climber {verb} {sweep}{options}{limit}"
+    options += "".join(f" {name} {limit:g}" for name, limit in limits.items() if limit is not None)
+    return f"climber {verb} {sweep}{options}"

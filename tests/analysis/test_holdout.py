@@ -13,6 +13,7 @@ from scaling.analysis.fitting import fit
 from scaling.analysis.holdout import HoldOut, holdout
 from scaling.analysis.law import FitError
 from scaling.analysis.levels import with_order
+from scaling.analysis.selection import select
 
 Simulate = Callable[..., pd.DataFrame]
 
@@ -134,3 +135,23 @@ def test_refusals_name_what_is_missing(curve: pd.DataFrame) -> None:
     assert (with_order(whole)[0]["params x examples"] > 0).all()  # beyond 64 bits
     with pytest.raises(ValueError, match=r"unknown law 'cubic'; valid: .*offset"):
         holdout(curve, law="cubic")
+
+
+def test_a_rising_metric_is_judged_on_its_own_side_of_the_runs() -> None:
+    compute = np.repeat(np.logspace(11, 14, 7), 3)
+    best = 1 / (1 + np.exp(0.6 - 0.08 * np.log(compute / 1e11)))
+    worse = np.tile([1.0, 0.93, 0.9], 7)  # of three sizes at each budget only the first is good
+    runs = pd.DataFrame(
+        {
+            "compute": compute, "budget": compute, "auc": best * worse,
+            "params": np.tile([1e5, 2e5, 4e5], 7), "configuration": [str(k) for k in range(21)],
+        }
+    )  # fmt: skip
+    held = holdout(runs, law="logit", target="auc", objective="squares")
+    assert held.extrapolates
+    for step in held.steps:
+        assert step.measured == pytest.approx(best[compute == step.compute].max())
+        assert abs(step.error) < 1e-6
+    chosen = select(runs, laws=["logit", "gap"], target="auc")
+    assert chosen.selected == "logit"
+    assert chosen.candidates[0].error == pytest.approx(0.0, abs=1e-6)

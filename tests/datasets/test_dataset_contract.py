@@ -113,6 +113,17 @@ def test_batches_keep_their_shapes_types_and_ranges(dataset: Dataset, split: Spl
             assert ((got.ages >= 0) | (got.ages == -1)).all()
 
 
+def test_training_goes_on_at_any_batch(dataset: Dataset) -> None:
+    views = views_of(dataset)
+    for start, expected in enumerate(some(dataset, "train", views)):
+        found = next(dataset.requests_from(start, views, batch_size=16, seed=0))
+        assert torch.equal(found.requests, expected.requests)
+        assert torch.equal(found.labels, expected.labels)
+        for mine, theirs in zip(found.history, expected.history):
+            assert torch.equal(mine.items, theirs.items)
+            assert torch.equal(mine.ages, theirs.ages)
+
+
 def test_views_hold_what_their_strategies_choose(dataset: Dataset) -> None:
     labels = torch.tensor(dataset.schema.action_labels)[:, 0]
     for batch in some(dataset, "test", views_of(dataset)):

@@ -97,6 +97,17 @@ def test_training_is_shuffled_by_its_seed_epoch_after_epoch(random_log: MakeLog)
     assert sorted(epochs[0]) == sorted(epochs[1]) == sorted(dataset.tables["train"].ids.tolist())
 
 
+@pytest.mark.parametrize("share", [0.1, 0.4, 1.0, 2.3])
+def test_training_goes_on_at_any_batch_of_any_epoch(random_log: MakeLog, share: float) -> None:
+    dataset = LoggedDataset(random_log(0), RandomConfig(), {})
+    size = int(share * dataset.size("train").requests)
+    whole = list(itertools.islice(dataset.requests("train", VIEWS, batch_size=size, seed=4), 12))
+    for start in range(len(whole) - 2):
+        batches = dataset.requests_from(start, VIEWS, batch_size=size, seed=4)
+        for expected, found in zip(whole[start : start + 3], batches):
+            assert torch.equal(found.requests, expected.requests)
+
+
 def test_a_batch_larger_than_the_data_goes_through_them_again(random_log: MakeLog) -> None:
     dataset = LoggedDataset(random_log(0), RandomConfig(), {})
     count = dataset.size("train").requests

@@ -15,8 +15,11 @@ from scaling.compute import TRAINING_FACTOR
 from scaling.datasets.synthetic import SyntheticConfig
 from scaling.models.transformer import TransformerConfig
 from scaling.sweeps import cost
+from scaling.sweeps.allowance import within_hours
+from scaling.sweeps.base import Sweep
 from scaling.sweeps.design import grid, variants
-from scaling.sweeps.plan import Plan, PlannedTrial, make_plan
+from scaling.sweeps.plan import Plan, make_plan
+from scaling.sweeps.plan_schedule import local_cores, local_slots, makespan
 from scaling.sweeps.plan_table import COLUMNS, format_seconds, plan_rows, plan_table, summary
 from scaling.sweeps.recipe import Recipe
 from scaling.training import TrialRun
@@ -111,27 +114,64 @@ def test_two_hundred_trials_are_planned_at_once(store: str) -> None:
     assert time.perf_counter() - begin < 2
 
 
-def test_finished_runs_correct_the_forecast(store: str) -> None:
-    first, second = plan_of(store, budgets=(1e9, 4e9)).trials
-    plain = cost.Speed({})
-    assumed = plain.seconds(first.trial, first.steps, 0.0) - cost.OVERHEAD_SECONDS
-    row = {
-        "architecture": "transformer", "device": "cpu", "precision": "fp32", "threads": 1,
-        "width": 16, "depth": 1, "blocks": 1, "compute": 1e9, "steps": first.steps,
-    }  # fmt: skip
-    rows = [{**row, "train_seconds": factor * assumed} for factor in (2.0, 3.0, 50.0)]
-    speed = cost.Speed.of([*rows, {**row, "train_seconds": None}])
-
-    def training(speed: cost.Speed, planned: PlannedTrial) -> float:
-        return speed.seconds(planned.trial, planned.steps, 0.0) - cost.OVERHEAD_SECONDS
-
-    for planned in (first, second):
-        assert training(speed, planned) == pytest.approx(3 * training(plain, planned)), "the median"
-    faster = dataclasses.replace(
-        first.trial, training=dataclasses.replace(first.trial.training, precision="bf16")
+def test_wall_time_is_that_of_the_slots(store: str) -> None:
+    plan = plan_of(store, budgets=(1e8, 1e9, 3e8), width=(16, 32))
+    alone = dataclasses.replace(plan, slots=1)
+    assert alone.wall_seconds == pytest.approx(cost.START_SECONDS + plan.seconds)
+    many = dataclasses.replace(plan, slots=100)
+    assert many.wall_seconds == pytest.approx(cost.START_SECONDS + plan.critical_seconds)
+    assert many.price(0.5) == pytest.approx(50 * many.wall_seconds / 3600), "idle slots cost too"
+    done = dataclasses.replace(
+        plan, trials=tuple(dataclasses.replace(p, state="done") for p in plan.trials)
     )
-    of_fp32 = speed.seconds(faster, first.steps, 0.0)
-    assert of_fp32 == plain.seconds(faster, first.steps, 0.0), "another precision, another speed"
+    assert done.wall_seconds == done.critical_seconds == done.price(1.0) == 0
+    assert make_plan_slots(store, 3) == 3
+
+
+def make_plan_slots(store: str, slots: int) -> int:
+    sweep = Sweep(title="s", trials=tuple(p.trial for p in plan_of(store).trials))
+    return make_plan(sweep, tracking_uri=store, slots=slots).slots
+
+
+def test_trials_are_placed_as_they_are_run() -> None:
+    # Longest first on two slots: 5, 4, then 3 after the 4, 3 after the 5, 3 after that slot's 7.
+    assert makespan([5, 4, 3, 3, 3], 2) == 10
+    assert makespan([5, 4, 3, 3, 3], 1) == 18
+    assert makespan([5, 4, 3, 3, 3], 9) == 5
+    assert makespan([], 2) == 0
+
+
+def test_slots_are_cores_over_threads_and_workers() -> None:
+    (trial,) = grid(
+        "t", models=[BASE], dataset=SyntheticConfig.tiny(), budgets=(1e9,), seeds=(0,)
+    ).trials
+
+    def slots(**training: int) -> int:
+        changed = dataclasses.replace(trial.training, **training)  # type: ignore[arg-type]
+        return local_slots([trial, dataclasses.replace(trial, training=changed)])
+
+    cores = local_cores()
+    assert slots() == cores
+    assert slots(threads=cores) == 1
+    assert slots(workers=cores) == 1
+    assert slots(threads=10 * cores, workers=2) == 1, "the runner says that they don't fit"
+
+
+def test_hours_cut_whole_budgets_the_largest_first(store: str) -> None:
+    plan = plan_of(store, budgets=(1e8, 1e9, 1e10), width=(16, 32))
+    assert within_hours(plan, plan.wall_seconds / 3600) == (plan, [])
+    kept, cut = within_hours(plan, (plan.wall_seconds - 1e-3) / 3600)
+    assert cut == [1e10]
+    assert {p.trial.budget for p in kept.trials} == {1e8, 1e9}
+    with pytest.raises(ValueError, match=r"--max-hours 1e-05 is too little.*smallest budget takes"):
+        within_hours(plan, 1e-5)
+    # What is done takes no time, and a budget that is done does not go.
+    state = {1e10: "done"}
+    trials = [dataclasses.replace(p, state=state.get(p.trial.budget, p.state)) for p in plan.trials]
+    half = dataclasses.replace(plan, trials=tuple(trials))
+    kept, cut = within_hours(half, (half.wall_seconds - 1e-3) / 3600)
+    assert cut == [1e9]
+    assert {p.trial.budget for p in kept.trials} == {1e8, 1e10}
 
 
 def test_rows_and_table(store: str) -> None:
@@ -145,6 +185,14 @@ def test_rows_and_table(store: str) -> None:
     assert "1e8" in shown
     assert "1 more" in shown
     assert "2 trials: 2 to do, 0 done; 1.1 GFLOP" in summary(plan)
+    plan = dataclasses.replace(plan, slots=3, left_out=tuple(f"model {i}: no" for i in range(14)))
+    console.print(plan_table(plan, price=2.5))
+    shown = console.export_text()
+    assert "on 3 slots, start-up included; longest trial" in shown
+    assert f"cost {plan.price(2.5):.2f} at 2.5 per hour and slot" in shown
+    assert "times: 2 assumed (--calibrate measures real steps)" in shown
+    assert "left out: model 0: no" in shown
+    assert "left out: 2 more" in shown
 
 
 @pytest.mark.parametrize(

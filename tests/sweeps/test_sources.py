@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -24,7 +27,7 @@ def test_every_registered_sweep_has_typed_axes() -> None:
         axes = axes_of(SWEEPS.get(name))
         assert "seeds" in axes, name
         assert {"widths", "width"} & set(axes), name
-        assert {"budgets", "requests", "epochs"} & set(axes), name
+        assert {"budgets", "requests", "epochs", "examples_per_mflop"} & set(axes), name
 
 
 @pytest.mark.parametrize("name", EMBEDDED)
@@ -139,10 +142,10 @@ def broken(folder: Path) -> Path:
             lambda folder, tiny: "quickstat",
             "unknown sweep 'quickstat'; valid: ablation, .*quickstart",
         ),
-        (lambda folder, tiny: f"{tiny}:bag", r"no function 'bag'; valid: bags$"),
-        (lambda folder, tiny: str(tiny), r"say `.*tiny.py:FUNCTION`, of bags$"),
+        (lambda folder, tiny: f"{tiny}:bag", r"no function 'bag'; valid: bags, teams$"),
+        (lambda folder, tiny: str(tiny), r"say `.*tiny.py:FUNCTION`, of bags, teams$"),
         (lambda folder, tiny: f"{folder}/none.py:f", "no file at .*none.py"),
-        (lambda folder, tiny: f"{broken(folder)}:f", "broken.py fails: KeyError: 'no'"),
+        (lambda folder, tiny: f"{broken(folder)}:f", "broken.py:1 fails: KeyError: 'no'"),
         (lambda folder, tiny: f"{folder}/none.json", "no readable spec at .*none.json"),
     ],
 )
@@ -151,6 +154,79 @@ def test_sources_that_are_none(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         load_sweep(source(tmp_path, tiny.__file__))
+
+
+FAULTY = """
+from scaling.sweeps.base import SWEEPS, Sweep
+from scaling.sweeps.design import variants
+
+def faulty(*, widths: tuple[int, ...] = (16,), fault: str = "") -> Sweep:
+    if fault == "bug":
+        return widths.trials
+    template = SWEEPS.get("quickstart")().trials[0].model
+    models = variants(
+        template, width=widths)
+    return Sweep(title="faulty", trials=())
+"""
+
+
+@pytest.mark.parametrize(
+    ("axes", "message"),
+    [
+        ({"fault": "bug"}, "faulty.py:7: faulty: AttributeError: 'tuple' object has no"),
+        ({"widths": "17"}, r"faulty.py:(9|10): faulty: transformer can't have width=17"),
+        ({}, "faulty.py:11: faulty: sweep 'faulty' has no trials"),
+    ],
+)
+def test_an_error_in_a_users_function_names_its_line(
+    axes: dict[str, str], message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "faulty.py"
+    path.write_text(FAULTY)
+    source = load_sweep(f"{path}:faulty")
+    assert not isinstance(source, Sweep)
+    with pytest.raises(ValueError, match=message):
+        fill(source, axes)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1\ndef f(:\n    pass\n", "wrong.py:2 fails: SyntaxError: invalid syntax"),
+        ("def f():\n    return 1 / 0\n\nx = f()\n", "wrong.py:2 fails: ZeroDivisionError: "),
+        ("\n\nimport no_such_module\n", "wrong.py:3 fails: ModuleNotFoundError: No module"),
+    ],
+)
+def test_a_file_that_can_not_be_run_names_its_line(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "wrong.py"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        load_sweep(f"{path}:f")
+
+
+def test_installed_plug_ins_are_found(tiny: Any, tmp_path: Path) -> None:
+    """A distribution with an entry point: its sweep by name, and in it a model of its own."""
+    facts = tmp_path / "climber_bags-1.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: climber-bags\nVersion: 1\n")
+    (facts / "entry_points.txt").write_text("[climber.plugins]\nbags = climber_bags\n")
+    registered = "\nfrom scaling.sweeps.base import SWEEPS\nSWEEPS.register('bags')(bags)\n"
+    (tmp_path / "climber_bags.py").write_text(Path(tiny.__file__).read_text() + registered)
+    paths = [str(tmp_path), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    ask = (
+        "from scaling.sweeps.base import SWEEPS, Sweep\n"
+        "made = SWEEPS.get('bags')()\n"
+        "assert Sweep.from_dict(made.to_dict()) == made\n"
+        "print(type(made.trials[0].model).__module__, len(made.trials))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", ask],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == ["climber_bags", "4"], done.stderr
 
 
 @pytest.mark.parametrize("name", EMBEDDED)
@@ -179,7 +255,7 @@ def spoiled(change: Callable[[dict[str, Any]], None]) -> str:
         (spoiled(lambda d: d.update(extra=1)), "no field 'extra'"),
         (spoiled(lambda d: d["trials"][0].pop("seed")), "missing.*'seed'"),
         (spoiled(lambda d: d["trials"][0]["model"].update(name="x")), "unknown model 'x'"),
-        (spoiled(lambda d: d["trials"][0]["model"].update(version=9)), "of version 9"),
+        (spoiled(lambda d: d["trials"][0]["model"].update(version=9)), "version 9.*write it anew"),
     ],
 )
 def test_broken_specs(text: str, message: str, tmp_path: Path) -> None:

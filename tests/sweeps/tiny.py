@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +30,8 @@ from scaling.sweeps.base import Sweep
 from scaling.sweeps.design import grid, variants
 from scaling.sweeps.overhead import EmptyRun
 from scaling.sweeps.recipe import Recipe
+from scaling.training import TrialRun
+from scaling.trial import TrialConfig
 
 
 @register(MODELS, "bag")
@@ -105,13 +109,13 @@ class InstantRun(EmptyRun):
 
 
 class FaultyRun(InstantRun):
-    """Seed 1 raises; seed 2 takes its process with it."""
+    """Seed 1 raises; seed 2 takes its process with it, each time."""
 
     def advance(self, seconds: float) -> Progress:
         if self.trial.seed == 1:
             raise ArithmeticError("the loss left the real line")
         if self.trial.seed == 2:
-            os._exit(3)
+            os.kill(os.getpid(), signal.SIGKILL)
         return super().advance(seconds)
 
 
@@ -132,3 +136,68 @@ class StartTimeRun(InstantRun):
         result = super().finish()
         result.metrics["began"] = time.time()
         return result
+
+
+def teams(*, workers: tuple[int, ...] = (1, 2)) -> Sweep:
+    """The same trial by one worker and by several."""
+    sweeps = [
+        grid(
+            "teams",
+            models=[BagConfig(depth=1, width=8, seq_len=4)],
+            dataset=SyntheticConfig.tiny(),
+            budgets=(3.3e6,),
+            seeds=(0,),
+            recipe=Recipe(batch_size=9, workers=count),
+        )
+        for count in workers
+    ]
+    return Sweep(title="teams", trials=tuple(t for sweep in sweeps for t in sweep.trials))
+
+
+HELD = 30
+"""The step at which a `HeldRun` waits."""
+
+
+class HeldRun(TrialRun):
+    """Trains a step at a time, each written down as `seed step process threads OMP_NUM_THREADS`;
+    waits at a step until it has been told to go on, seed 0 aside."""
+
+    def __init__(self, trial: TrialConfig, folder: str) -> None:
+        super().__init__(trial)
+        self._folder = Path(folder)
+
+    def advance(self, seconds: float) -> Progress:
+        if self.trial.seed and self._steps == HELD and not self._may_go_on():
+            time.sleep(0.01)
+            share, examples = self._share, int(self._counts["examples"])
+            return Progress(share=share, examples=examples, steps=HELD, loss=0.5)
+        progress = super().advance(0.0)
+        limit = os.environ.get("OMP_NUM_THREADS")
+        words = (self.trial.seed, self._steps, os.getpid(), torch.get_num_threads(), limit)
+        with (self._folder / "steps").open("a") as file:
+            file.write(" ".join(map(str, words)) + "\n")
+        return progress
+
+    def _may_go_on(self) -> bool:
+        return (self._folder / "go").exists()
+
+
+class MortalRun(HeldRun):
+    """Kills its own process once, when there is a checkpoint of the step at which it waits."""
+
+    def _may_go_on(self) -> bool:
+        if super()._may_go_on():
+            return True
+        if list(self._folder.rglob(f"*{HELD}.checkpoint")):
+            (self._folder / "go").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return False
+
+
+class NanRun(HeldRun):
+    """Its parameters are no numbers from the first step on."""
+
+    def advance(self, seconds: float) -> Progress:
+        for parameter in self._ranker.parameters():
+            parameter.data.fill_(float("nan"))
+        return super().advance(seconds)
