@@ -72,6 +72,7 @@ def test_a_trial_that_was_lost_is_counted(plan: Plan, tiny: Any) -> None:
     digest = next(iter(state.trials))
     state.begin(digest)
     assert "begun" not in text_of(state)
+    state.lose(digest)
     state.begin(digest)
     assert "1 begun again after their worker was lost" in status_line(state)
     assert "begun 2 times" in text_of(state)
