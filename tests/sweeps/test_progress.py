@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import json
 import time
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from scaling.cli.live import progress_line
 from scaling.sweeps.plan import Plan, make_plan
 from scaling.sweeps.progress import PlainProgress, live_view, show_progress, status_line
 from scaling.sweeps.state import SweepState
@@ -63,6 +65,48 @@ def test_skipped_trials_are_counted_apart(plan: Plan) -> None:
     state = SweepState.of(Plan(plan.title, (*done, plan.trials[3])))
     assert "3 done before" in text_of(state)
     assert state.share == 0
+
+
+def test_a_trial_that_was_lost_is_counted(plan: Plan, tiny: Any) -> None:
+    state = SweepState.of(plan)
+    digest = next(iter(state.trials))
+    state.begin(digest)
+    assert "begun" not in text_of(state)
+    state.lose(digest)
+    state.begin(digest)
+    assert "1 begun again after their worker was lost" in status_line(state)
+    assert "begun 2 times" in text_of(state)
+    state.end(digest, tiny.InstantRun(state.trials[digest].planned.trial).finish())
+    assert state.left == 3
+    assert state.again == 1
+
+
+def test_a_summary_tells_what_runs_and_fits_into_a_tag(plan: Plan) -> None:
+    many = [dataclasses.replace(plan.trials[0], digest=f"{n:016x}") for n in range(100)]
+    state = SweepState.of(Plan(plan.title, tuple(many)))
+    state.message = "waiting " * 1000
+    for digest in state.trials:
+        state.begin(digest)
+        state.trials[digest].share = 0.25
+    summary = state.summary()
+    assert (summary["ended"], summary["trials"], summary["share"]) == (0, 100, 0.25)
+    assert summary["running"][0]["name"] == plan.trials[0].name
+    assert len(summary["running"]) + summary["more_running"] == 100
+    assert len(json.dumps(summary)) < 4000, "tags of older servers hold 5000 characters"
+    assert progress_line(summary).startswith("0 of its 100 trials, 25%, about ")
+    assert progress_line({}) == "planning"
+
+
+def test_news_of_the_store_are_told_without_repeating_them(plan: Plan) -> None:
+    out, now = io.StringIO(), [0.0]
+    plain = PlainProgress(Console(file=out, width=200), clock=lambda: now[0])
+    state = SweepState.of(plan)
+    for second in range(15):
+        now[0] = float(second)
+        state.message = f"the store has not answered for {second} s"
+        plain(state)
+    lines = out.getvalue().splitlines()
+    assert lines == [f"the store has not answered for {s} s ..." for s in (0, 10)]
 
 
 def test_plain_lines_are_few(plan: Plan, tiny: Any) -> None:

@@ -83,7 +83,7 @@ class Outage:
         if state.message.startswith(AWAY):
             self.messages.append(state.message)
         if (len(self._steps) == 2 and state.in_phase("finished")) or (
-            len(self._steps) == 1 and len(self.messages) >= 2
+            len(self._steps) == 1 and self.messages
         ):
             self._steps.pop(0)()
 
