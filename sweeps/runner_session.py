@@ -97,9 +97,19 @@ def check_address(address: str | None) -> None:
 
 
 def _unusable(address: str | None, error: Exception) -> ValueError:
+    # A head that was started where a token exists asks for it, and Ray doesn't say so.
+    token = (
+        ""
+        if address is None or "RAY_AUTH_MODE" in os.environ
+        else (
+            "; RAY_AUTH_MODE=token in the environment shows a head that asks for it the token of "
+            "~/.ray/auth_token"
+        )
+    )
     return ValueError(
         f"Ray at {address or 'this machine'} can't be used: {error}. Cure: `ray status --address "
-        "HOST:PORT` shows whether a cluster answers; without --address the sweep runs on this machine"
+        f"HOST:PORT` shows whether a cluster answers{token}; without --address the sweep runs on "
+        "this machine"
     )
 
 

@@ -1,4 +1,4 @@
-"""`climber plan`, `sweep`, `status`, `runs`: from a declared sweep to a run table."""
+"""`climber plan`, `sweep`, `demo`: from a declared sweep to trials in MLflow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scaling.cli.declared import in_time, load, title_of
+from scaling.cli.declared import in_time, load
 from scaling.cli.output import SET, TRACKING_URI
 
 if TYPE_CHECKING:
@@ -99,6 +99,12 @@ def plan(
 @MAX_HOURS
 @SLOTS
 @FORCE
+@click.option(
+    "--checkpoints",
+    metavar="URI",
+    help="Where trials keep theirs: a folder or URI (s3://, gs://) that every node reaches "
+    "[default: in the cache of each node].",
+)
 @click.option("--takeover", is_flag=True, help="Take the sweep from a driver that runs it now.")
 @TRACKING_URI
 def sweep(
@@ -109,6 +115,7 @@ def sweep(
     max_hours: float | None,
     slots: int | None,
     force: bool,
+    checkpoints: str | None,
     takeover: bool,
     tracking_uri: str | None,
 ) -> None:
@@ -120,83 +127,16 @@ def sweep(
     declared = in_time(declared, max_hours, slots=slots, force=force, tracking_uri=tracking_uri)
     with sweep_lease(declared.title, tracking_uri=tracking_uri, takeover=takeover) as lease:
         outcome = run(
-            declared, address=address, force=force, tracking_uri=tracking_uri, lease=lease
+            declared,
+            address=address,
+            force=force,
+            tracking_uri=tracking_uri,
+            lease=lease,
+            checkpoints=checkpoints,
         )
     closing([], f"climber fit {declared.title}")
     if outcome.failed or outcome.missing:
         raise click.exceptions.Exit(1)
-
-
-@click.command()
-@click.argument("sweep")
-@TRACKING_URI
-def status(sweep: str, tracking_uri: str | None) -> None:
-    """How far a sweep has come, from its record in MLflow and, while it runs, from its driver."""
-    from scaling.cli.live import show_live
-    from scaling.cli.output import closing, print_table
-    from scaling.sweeps.base import Sweep
-    from scaling.tracking_lease import read_lease
-    from scaling.tracking_read import read_runs, read_spec
-    from scaling.units import format_si
-
-    title = title_of(sweep)
-    lease = read_lease(title, tracking_uri=tracking_uri)
-    if lease is not None:
-        show_live(lease, sweep)
-    trials = Sweep.from_dict(read_spec(title, tracking_uri=tracking_uri)).trials
-    digests = {trial.digest() for trial in trials}
-    table = read_runs(title, tracking_uri=tracking_uri, everything=True, digests=digests)
-    finished = table[table["status"] == "finished"].drop_duplicates("digest")
-    unfinished = table[~table["digest"].isin(finished["digest"])]
-    failed = unfinished[unfinished["status"] == "failed"].drop_duplicates("digest", keep="last")
-    rows = []
-    for architecture in sorted({trial.model.name for trial in trials}):
-        mine = [trial for trial in trials if trial.model.name == architecture]
-        done = finished[finished["architecture"] == architecture]
-        best = f"{done['loss'].min():.5f}" if len(done) else "-"
-        rows.append(
-            (
-                architecture,
-                len(mine),
-                len(done),
-                int((failed["architecture"] == architecture).sum()),
-                len(mine) - len(done),
-                format_si(float(done["compute"].sum()), "FLOP"),
-                best,
-            )
-        )
-    columns = ("architecture", "trials", "finished", "failed", "to do", "compute", "best loss")
-    print_table(f"{title}: {len(finished)} of {len(digests)} trials finished", columns, rows)
-    for _, row in failed.iterrows():
-        click.echo(f"failed: {row['architecture']} {row['digest']}: {row['reason']}")
-    left = len(digests) - len(finished)
-    going_on = "status" if lease is not None and not lease.stale else "sweep"
-    closing([], f"climber {going_on} {sweep}" if left else f"climber fit {sweep}")
-
-
-@click.command()
-@click.argument("sweep")
-@click.option("--all", "everything", is_flag=True, help="Failed and repeated runs too.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    required=True,
-    help="A .csv or .parquet file.",
-)
-@TRACKING_URI
-def runs(sweep: str, everything: bool, output: Path, tracking_uri: str | None) -> None:
-    """Write a sweep's run table: one row per trial."""
-    from scaling.cli.output import closing
-    from scaling.runs import write_runs
-    from scaling.tracking_read import read_runs
-
-    table = read_runs(title_of(sweep), tracking_uri=tracking_uri, everything=everything)
-    write_runs(table, output)
-    click.echo(
-        f"{len(table)} runs; read them with: pandas.read_{output.suffix[1:]}({str(output)!r})"
-    )
-    closing([output], f"climber fit --runs {output}")
 
 
 @click.command()
@@ -227,7 +167,13 @@ def demo(output: Path, tracking_uri: str | None) -> None:
 
 
 def run(
-    declared: Sweep, *, address: str | None, force: bool, tracking_uri: str | None, lease: Lease
+    declared: Sweep,
+    *,
+    address: str | None,
+    force: bool,
+    tracking_uri: str | None,
+    lease: Lease,
+    checkpoints: str | None = None,
 ) -> SweepOutcome:
     """Plan and run, with a live view; says what was done."""
     from scaling.cli.output import console, warn
@@ -248,6 +194,7 @@ def run(
             plan=made,
             on_progress=on_progress,
             lease=lease,
+            checkpoints=checkpoints,
         )
     finished = outcome.done + outcome.skipped + outcome.reused
     click.echo(
