@@ -85,8 +85,9 @@ def test_costs_of_another_kind(simulate: Simulate) -> None:
     assert found.comparison.at.compute <= 1e3 * 1.02
     assert "times the training time" in found.comparison.sentence()
     assert found.single is None
-    for column, other in (("device", "cuda"), ("threads", 2), ("precision", "bf16")):
-        mixed = runs.copy()
+    unlike = {"device": "cuda", "threads": 2, "precision": "bf16", "workers": 2}
+    for column, other in unlike.items():
+        mixed = runs.assign(workers=1)
         mixed[column] = mixed[column].astype(object)
         mixed.loc[mixed.index[0], column] = other
         with pytest.raises(ValueError, match=f"different {column} can't be compared"):
