@@ -69,6 +69,7 @@ class Dataset(ABC):
         """Training batches as `requests` gives them, without the first `start`.
 
         Here those are made and thrown away; a data set that knows where a batch begins skips them.
+        One that changes what `requests` of such a data set gives must change this as well.
         """
         batches = self.requests("train", views, batch_size=batch_size, seed=seed)
         return itertools.islice(batches, start, None)

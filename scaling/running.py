@@ -132,8 +132,11 @@ class Run(ABC):
 
     def _batches_from(self, step: int) -> Iterator[Batch]:
         """The training batches from that step on."""
-        batches = self._dataset.requests_from(
-            step, self._views, batch_size=self.trial.training.batch_size, seed=self.trial.seed
+        options = {"batch_size": self.trial.training.batch_size, "seed": self.trial.seed}
+        batches = (
+            self._dataset.requests_from(step, self._views, **options)
+            if step
+            else self._dataset.requests("train", self._views, **options)
         )
         return first_checked(batches, self._dataset.schema, self._views)
 

@@ -28,6 +28,9 @@ class Counter:
     def restore(self, state: dict[str, Any]) -> None:
         self.steps = state["steps"]
 
+    def close(self) -> None:
+        """Nothing to give back."""
+
 
 def keeper(tmp_path: Path, every: float = 30.0) -> TrialKeeper:
     return TrialKeeper(TrialCheckpoints(str(tmp_path / "kept"), "digest", "code"), every)
