@@ -53,7 +53,6 @@ class Team:
             The loss, added up.
         """
         device = loss.device
-        sparse = [p for p in parameters if p.grad is not None and p.grad.is_sparse]
         known = torch.tensor(
             [0 if p.grad is None else 2 if p.grad.is_sparse else 1 for p in parameters],
             device=device,
@@ -75,14 +74,13 @@ class Team:
             parameter.grad = here.clone()
         for parameter, kind in zip(parameters, kinds):
             if kind == 2:
-                self._gather_rows(parameter, parameter in set(sparse))
+                self._gather_rows(parameter)
         return flat[0]
 
-    def _gather_rows(self, parameter: nn.Parameter, touched: bool) -> None:
+    def _gather_rows(self, parameter: nn.Parameter) -> None:
         """The sum of a sparse gradient: rows of all processes, one after the other."""
         width = parameter.shape[1:]
-        if touched:
-            assert parameter.grad is not None
+        if parameter.grad is not None:
             gradient = parameter.grad.coalesce()
             rows, values = gradient.indices()[0], gradient.values()
         else:

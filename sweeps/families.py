@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -62,6 +63,11 @@ def family(
     return (rungs if rung_by_rung else variants)(template, **axes)
 
 
+def ladders_of(architectures: Sequence[str], **axes: Any) -> list[list[ModelConfig]]:
+    """The models of several architectures, a list for each; `axes` as for `family`."""
+    return [family(name, **axes) for name in architectures]
+
+
 def families(architectures: Sequence[str], **axes: Any) -> list[ModelConfig]:
     """The models of several architectures, one after the other; `axes` as for `family`."""
-    return [model for name in architectures for model in family(name, **axes)]
+    return list(itertools.chain.from_iterable(ladders_of(architectures, **axes)))

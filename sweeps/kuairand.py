@@ -5,7 +5,7 @@ from __future__ import annotations
 from scaling.datasets.kuairand import KuaiRandConfig
 from scaling.sweeps.base import SWEEPS, Sweep
 from scaling.sweeps.design import isoflop
-from scaling.sweeps.families import family
+from scaling.sweeps.families import ladders_of
 from scaling.sweeps.recipe import Recipe
 
 RECIPE = Recipe(lr=2.5e-3)
@@ -29,17 +29,14 @@ def kuairand(
 
     `path` and `history` are those of the data set (`KuaiRandConfig`).
     """
-    ladders = [
-        family(
-            name,
-            strategies=("recent", "long_view"),
-            depths=depths,
-            widths=widths,
-            seq_lens=seq_lens,
-            blocks=blocks,
-        )
-        for name in architectures
-    ]
+    ladders = ladders_of(
+        architectures,
+        strategies=("recent", "long_view"),
+        depths=depths,
+        widths=widths,
+        seq_lens=seq_lens,
+        blocks=blocks,
+    )
     return isoflop(
         "kuairand",
         ladders=ladders,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from scaling.datasets.synthetic import SyntheticConfig
 from scaling.sweeps.base import SWEEPS, Sweep
 from scaling.sweeps.design_ladder import ladder
-from scaling.sweeps.families import family
+from scaling.sweeps.families import ladders_of
 from scaling.sweeps.recipe import Recipe
 
 RECIPE = Recipe(lr=2.5e-3, batch_size=16)
@@ -24,19 +24,16 @@ def ladder_sweep(
 ) -> Sweep:
     """Four sizes of transformer and ASTRO on the embedded data, each with as many examples as
     belong to the FLOPs that one costs it."""
-    ladders = [
-        family(
-            name,
-            strategies=("recent", "like"),
-            depths=depths,
-            widths=widths,
-            seq_lens=seq_lens,
-            blocks=blocks,
-            head_dim=8,
-            rung_by_rung=True,
-        )
-        for name in architectures
-    ]
+    ladders = ladders_of(
+        architectures,
+        strategies=("recent", "like"),
+        depths=depths,
+        widths=widths,
+        seq_lens=seq_lens,
+        blocks=blocks,
+        head_dim=8,
+        rung_by_rung=True,
+    )
     return ladder(
         "ladder",
         ladders=ladders,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from scaling.datasets.synthetic import SyntheticConfig
 from scaling.sweeps.base import SWEEPS, Sweep
 from scaling.sweeps.design import isoflop
-from scaling.sweeps.families import family
+from scaling.sweeps.families import ladders_of
 from scaling.sweeps.recipe import Recipe
 
 RECIPE = Recipe(lr=2.5e-3, batch_size=16)
@@ -28,18 +28,15 @@ def quickstart(
     One layer deep: at budgets this small a second layer costs more than it gains (measured with
     `--set depths=1,2`: at 1e10 FLOPs a loss of .279 against .267 for the transformer).
     """
-    ladders = [
-        family(
-            name,
-            strategies=("recent", "like"),
-            depths=depths,
-            widths=widths,
-            seq_lens=seq_lens,
-            blocks=blocks,
-            head_dim=8,
-        )
-        for name in architectures
-    ]
+    ladders = ladders_of(
+        architectures,
+        strategies=("recent", "like"),
+        depths=depths,
+        widths=widths,
+        seq_lens=seq_lens,
+        blocks=blocks,
+        head_dim=8,
+    )
     return isoflop(
         "quickstart",
         ladders=ladders,

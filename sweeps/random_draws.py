@@ -5,7 +5,7 @@ from __future__ import annotations
 from scaling.datasets.synthetic import SyntheticConfig
 from scaling.sweeps.base import SWEEPS, Sweep
 from scaling.sweeps.design_random import Between, random_search
-from scaling.sweeps.families import family
+from scaling.sweeps.families import families
 from scaling.sweeps.recipe import Recipe
 
 RECIPE = Recipe(batch_size=16)
@@ -25,14 +25,15 @@ def random_draws(
     seeds: tuple[int, ...] = (0,),
 ) -> Sweep:
     """Draws between the least and the greatest value of each axis, on the embedded data set."""
-    templates = [
-        model
-        for name in architectures
-        for model in family(
-            name, strategies=("recent", "like"), depths=(1,), widths=(8,), seq_lens=(32,),
-            blocks=(2,), head_dim=8,
-        )
-    ]  # fmt: skip
+    templates = families(
+        architectures,
+        strategies=("recent", "like"),
+        depths=(1,),
+        widths=(8,),
+        seq_lens=(32,),
+        blocks=(2,),
+        head_dim=8,
+    )
     return random_search(
         "random",
         templates=templates,

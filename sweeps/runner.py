@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from typing import Any, ParamSpec
 
 from scaling.lease import Lease
 from scaling.sweeps.base import Sweep
@@ -31,26 +29,8 @@ from scaling.tracking_store import resolve_uri
 logger = logging.getLogger(__name__)
 
 OnProgress = Callable[[SweepState], None]
-P = ParamSpec("P")
 
 
-def _leased(run: Callable[P, SweepOutcome]) -> Callable[P, SweepOutcome]:
-    """Takes the sweep's lease first, unless the caller holds it: plans made before may be old."""
-
-    @functools.wraps(run)
-    def leased(*args: P.args, **kwargs: P.kwargs) -> SweepOutcome:
-        if kwargs.get("lease") is not None:
-            return run(*args, **kwargs)
-        sweep: Any = args[0] if args else kwargs["sweep"]
-        uri: Any = kwargs.get("tracking_uri")
-        with sweep_lease(sweep.title, tracking_uri=uri) as lease:
-            kwargs["lease"] = lease
-            return run(*args, **kwargs)
-
-    return leased
-
-
-@_leased
 def run_sweep(
     sweep: Sweep,
     *,
@@ -93,52 +73,56 @@ def run_sweep(
         ValueError: an unusable store, plan, cluster or place for checkpoints; trials that ended are
             kept.
     """
-    assert lease is not None
-    begin = time.perf_counter()
-    place = checkpoint_place(checkpoints)
-    plan = plan or make_plan(sweep, tracking_uri=tracking_uri, force=force)
-    state = SweepState.of(plan)
-    lease.status = state.summary
-    tell = on_progress or (lambda state: None)
-    tell(state)
-    # A driver may have been killed between the last record and this.
-    discard_quietly(place, [planned.digest for planned in plan.in_state("done")])
-    parent, interrupted = None, False
-    if plan.in_state("to do") or plan.in_state("reuse"):
-        session: AbstractContextManager[None] = nullcontext()
-        if plan.in_state("to do"):
-            state.message = "starting Ray"
-            threads = max(planned.trial.training.threads for planned in plan.in_state("to do"))
-            session = ray_session(address, cpus=cpus, threads=threads)
+    # Taken first: a plan made before may be old.
+    own = (
+        sweep_lease(sweep.title, tracking_uri=tracking_uri) if lease is None else nullcontext(lease)
+    )
+    with own as held:
+        begin = time.perf_counter()
+        place = checkpoint_place(checkpoints)
+        plan = plan or make_plan(sweep, tracking_uri=tracking_uri, force=force)
+        state = SweepState.of(plan)
+        held.status = state.summary
+        tell = on_progress or (lambda state: None)
         tell(state)
-        try:
-            with _opened(session, sweep.title, tracking_uri, lease) as tracker:
-                parent = tracker.parent_id
-                tracker.log_spec(sweep.to_dict())
-                state.message = ""
-                tell(state)
-                for planned in plan.in_state("reuse"):
-                    assert planned.run_id is not None
-                    tracker.reuse(planned.run_id)
-                trials = {planned.digest: planned.trial for planned in plan.order()}
-                if trials:
-                    with Recorder(tracker, lease, state, tell, place) as recorder:
-                        run_trials(
-                            trials,
-                            recorder,
-                            make_run=make_run,
-                            gpus_per_trial=gpus_per_trial,
-                            checkpoints=place,
-                            checkpoint_seconds=checkpoint_seconds,
-                        )
-                interrupted = bool(state.in_phase("waiting", "running"))
-                tracker.ending = "KILLED" if interrupted else "FINISHED"
-        except KeyboardInterrupt:
-            interrupted = True
-        if interrupted:
-            logger.warning("interrupted; finished trials are kept")
-    state.message = ""
-    tell(state)
+        # A driver may have been killed between the last record and this.
+        discard_quietly(place, [planned.digest for planned in plan.in_state("done")])
+        parent, interrupted = None, False
+        if plan.in_state("to do") or plan.in_state("reuse"):
+            session: AbstractContextManager[None] = nullcontext()
+            if plan.in_state("to do"):
+                state.message = "starting Ray"
+                threads = max(planned.trial.training.threads for planned in plan.in_state("to do"))
+                session = ray_session(address, cpus=cpus, threads=threads)
+            tell(state)
+            try:
+                with _opened(session, sweep.title, tracking_uri, held) as tracker:
+                    parent = tracker.parent_id
+                    tracker.log_spec(sweep.to_dict())
+                    state.message = ""
+                    tell(state)
+                    for planned in plan.in_state("reuse"):
+                        assert planned.run_id is not None
+                        tracker.reuse(planned.run_id)
+                    trials = {planned.digest: planned.trial for planned in plan.order()}
+                    if trials:
+                        with Recorder(tracker, held, state, tell, place) as recorder:
+                            run_trials(
+                                trials,
+                                recorder,
+                                make_run=make_run,
+                                gpus_per_trial=gpus_per_trial,
+                                checkpoints=place,
+                                checkpoint_seconds=checkpoint_seconds,
+                            )
+                    interrupted = bool(state.in_phase("waiting", "running"))
+                    tracker.ending = "KILLED" if interrupted else "FINISHED"
+            except KeyboardInterrupt:
+                interrupted = True
+            if interrupted:
+                logger.warning("interrupted; finished trials are kept")
+        state.message = ""
+        tell(state)
     return SweepOutcome(
         title=sweep.title,
         trials=len(plan.trials),

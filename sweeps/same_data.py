@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from scaling.datasets.base import DatasetConfig
 from scaling.models.base import ModelConfig
 from scaling.sweeps.base import Sweep
+from scaling.sweeps.design import check, trials_of
 from scaling.sweeps.recipe import Recipe
 from scaling.sweeps.references import reference_trials, trained
 from scaling.sweeps.sizes import request_cost, rounded
-from scaling.trial import TrialConfig
 
 
 def same_data(
@@ -30,9 +30,7 @@ def same_data(
     Raises:
         ValueError: an axis without values, or `requests` not positive.
     """
-    for axis, values in (("models", models), ("seeds", seeds), ("recipes", recipes)):
-        if not values:
-            raise ValueError(f"sweep {title!r}: {axis} must hold at least one value")
+    check(title, models=models, seeds=seeds, recipes=recipes)
     if not requests > 0:
         raise ValueError(f"sweep {title!r}: requests must be positive, got {requests}")
     data = dataset.open()
@@ -40,14 +38,8 @@ def same_data(
         model: requests * rounded(request_cost(model, data).training_flops)
         for model in trained(models)
     }
-    trials = tuple(
-        TrialConfig(
-            model=model,
-            dataset=dataset,
-            training=recipe.training_for(model),
-            budget=budget,
-            seed=seed,
-        )
-        for (model, budget), recipe, seed in itertools.product(budgets.items(), recipes, seeds)
+    trials = itertools.chain.from_iterable(
+        trials_of([pair], dataset, seeds, recipe)
+        for pair, recipe in itertools.product(budgets.items(), recipes)
     )
     return Sweep(title=title, trials=(*trials, *reference_trials(models, dataset)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scaling.cli.source import DRAWS, Source, fitting
+from scaling.cli.source import Source, fitting, undrawn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -145,12 +145,11 @@ def write_page(
     from scaling.analysis.trust import trust
     from scaling.dashboards.report import write_report
 
-    asked = {name: value for name, value in options.items() if name not in DRAWS}
     write_report(
         output,
         runs=runs,
         analysis=found,
-        trust=trust(runs, **asked),
+        trust=trust(runs, **undrawn(options)),
         title=source.title(),
         command=f"climber report {source.words} -o {output.name}",
         facts=source.facts(),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from scaling.sweeps.base import Sweep
+    from scaling.sweeps.plan import Plan
 
 
 def load(sweep: str, axes: tuple[str, ...], max_compute: float | None) -> Sweep:
     """The sweep that the command line names, its axes filled, within the compute allowed."""
-    from scaling.cli.output import assignments, warn
+    from scaling.cli.output import assignments
     from scaling.sweeps.allowance import within_compute
     from scaling.sweeps.axes_values import fill
     from scaling.sweeps.base import Sweep
@@ -26,35 +28,27 @@ def load(sweep: str, axes: tuple[str, ...], max_compute: float | None) -> Sweep:
     if max_compute is None:
         return declared
     kept, cut = within_compute(declared, max_compute)
-    if cut:
-        budgets = ", ".join(f"{budget:.3g}" for budget in cut)
-        warn(f"--max-compute {max_compute:g} leaves out the budgets {budgets}")
+    _warn_cut(f"--max-compute {max_compute:g}", cut)
     return kept
 
 
-def in_time(
-    declared: Sweep,
-    max_hours: float | None,
-    *,
-    slots: int | None,
-    force: bool,
-    tracking_uri: str | None,
-) -> Sweep:
-    """The sweep without the largest budgets that the hours are too short for."""
+def in_time(made: Plan, max_hours: float | None) -> Plan:
+    """The plan without the largest budgets that the hours are too short for."""
     if max_hours is None:
-        return declared
-    import dataclasses
-
-    from scaling.cli.output import warn
+        return made
     from scaling.sweeps.allowance import within_hours
-    from scaling.sweeps.plan import make_plan
 
-    made = make_plan(declared, tracking_uri=tracking_uri, force=force, slots=slots)
     kept, cut = within_hours(made, max_hours)
+    _warn_cut(f"--max-hours {max_hours:g}", cut)
+    return kept
+
+
+def _warn_cut(option: str, cut: Sequence[float]) -> None:
+    from scaling.cli.output import warn
+
     if cut:
         budgets = ", ".join(f"{budget:.3g}" for budget in cut)
-        warn(f"--max-hours {max_hours:g} leaves out the budgets {budgets}")
-    return dataclasses.replace(declared, trials=tuple(planned.trial for planned in kept.trials))
+        warn(f"{option} leaves out the budgets {budgets}")
 
 
 def title_of(sweep: str) -> str:

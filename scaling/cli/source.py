@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -84,6 +84,13 @@ class Source:
 
 DRAWS = ("bootstrap", "comparison_draws")
 """Options that `--bootstrap` sets."""
+
+
+def undrawn(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Shared options for what resamples nothing."""
+    return {name: value for name, value in options.items() if name not in DRAWS}
+
+
 _SHARED = (
     "law", "target", "by", "fix", "objective", "huber_delta", "level", "bootstrap", "seed",
     "all_runs", "allow_mixed",

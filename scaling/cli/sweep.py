@@ -12,7 +12,6 @@ from scaling.cli.declared import in_time, load
 from scaling.cli.output import SET, TRACKING_URI
 
 if TYPE_CHECKING:
-    from scaling.lease import Lease
     from scaling.sweeps.base import Sweep
     from scaling.sweeps.plan import Plan
     from scaling.sweeps.state import SweepOutcome
@@ -80,11 +79,11 @@ def plan(
 
     declared = load(sweep, axes, max_compute)
     written = []
-    if calibrate:
-        whole = make_plan(declared, tracking_uri=tracking_uri, force=force, slots=slots)
-        written = _calibrated(whole)
-    declared = in_time(declared, max_hours, slots=slots, force=force, tracking_uri=tracking_uri)
     made = make_plan(declared, tracking_uri=tracking_uri, force=force, slots=slots)
+    if calibrate:
+        written = _calibrated(made)
+        made = make_plan(declared, tracking_uri=tracking_uri, force=force, slots=slots)
+    made = in_time(made, max_hours)
     console().print(plan_table(made, price=price))
     warn_of(made)
     limits = {"--max-compute": max_compute, "--max-hours": max_hours, "--slots": slots}
@@ -121,19 +120,18 @@ def sweep(
 ) -> None:
     """Run a sweep's trials that are not finished yet, and log them to MLflow."""
     from scaling.cli.output import closing
-    from scaling.tracking_lease import sweep_lease
 
     declared = load(sweep, axes, max_compute)
-    declared = in_time(declared, max_hours, slots=slots, force=force, tracking_uri=tracking_uri)
-    with sweep_lease(declared.title, tracking_uri=tracking_uri, takeover=takeover) as lease:
-        outcome = run(
-            declared,
-            address=address,
-            force=force,
-            tracking_uri=tracking_uri,
-            lease=lease,
-            checkpoints=checkpoints,
-        )
+    outcome = run(
+        declared,
+        address=address,
+        force=force,
+        tracking_uri=tracking_uri,
+        takeover=takeover,
+        checkpoints=checkpoints,
+        max_hours=max_hours,
+        slots=slots,
+    )
     closing([], f"climber fit {declared.title}")
     if outcome.failed or outcome.missing:
         raise click.exceptions.Exit(1)
@@ -153,11 +151,9 @@ def demo(output: Path, tracking_uri: str | None) -> None:
     """The whole way on the embedded data set: sweep, MLflow, fit, plots, report."""
     from scaling.cli.analyse import study
     from scaling.cli.output import closing
-    from scaling.tracking_lease import sweep_lease
 
     declared = load("quickstart", (), None)
-    with sweep_lease(declared.title, tracking_uri=tracking_uri) as lease:
-        outcome = run(declared, address=None, force=False, tracking_uri=tracking_uri, lease=lease)
+    outcome = run(declared, address=None, force=False, tracking_uri=tracking_uri)
     if outcome.missing:
         raise click.exceptions.Exit(1)
     written = study(declared.title, output, tracking_uri)
@@ -172,30 +168,39 @@ def run(
     address: str | None,
     force: bool,
     tracking_uri: str | None,
-    lease: Lease,
+    takeover: bool = False,
     checkpoints: str | None = None,
+    max_hours: float | None = None,
+    slots: int | None = None,
 ) -> SweepOutcome:
-    """Plan and run, with a live view; says what was done."""
+    """Take the sweep's lease, plan and run, with a live view; says what was done."""
+    import dataclasses
+
     from scaling.cli.output import console, warn
     from scaling.sweeps.plan import make_plan
     from scaling.sweeps.plan_table import format_seconds
     from scaling.sweeps.progress import show_progress
     from scaling.sweeps.runner import run_sweep
+    from scaling.tracking_lease import sweep_lease
     from scaling.tracking_store import ui_command
 
-    made = make_plan(declared, tracking_uri=tracking_uri, force=force)
-    warn_of(made)
-    with show_progress(console()) as on_progress:
-        outcome = run_sweep(
-            declared,
-            tracking_uri=tracking_uri,
-            address=address,
-            force=force,
-            plan=made,
-            on_progress=on_progress,
-            lease=lease,
-            checkpoints=checkpoints,
-        )
+    with sweep_lease(declared.title, tracking_uri=tracking_uri, takeover=takeover) as lease:
+        made = make_plan(declared, tracking_uri=tracking_uri, force=force, slots=slots)
+        if max_hours is not None:
+            made = in_time(made, max_hours)
+            declared = dataclasses.replace(declared, trials=tuple(p.trial for p in made.trials))
+        warn_of(made)
+        with show_progress(console()) as on_progress:
+            outcome = run_sweep(
+                declared,
+                tracking_uri=tracking_uri,
+                address=address,
+                force=force,
+                plan=made,
+                on_progress=on_progress,
+                lease=lease,
+                checkpoints=checkpoints,
+            )
     finished = outcome.done + outcome.skipped + outcome.reused
     click.echo(
         f"{declared.title}: {finished} of {outcome.trials} trials are done "

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from scaling.cli.source import DRAWS, Source, fitting
+from scaling.cli.source import Source, fitting, undrawn
 
 
 @click.command()
@@ -24,8 +24,7 @@ def trust(source: Source, options: dict[str, Any], json_file: Path | None) -> No
     from scaling.analysis.trust import trust as judge
     from scaling.cli.output import closing, print_table, warn, warn_left_out
 
-    asked = {name: value for name, value in options.items() if name not in DRAWS}
-    found = judge(source.table(), **asked)
+    found = judge(source.table(), **undrawn(options))
     for name, group in found.groups.items():
         if group.held is None:
             warn(f"{name}: no hold-out: {group.reason}")
