@@ -14,10 +14,12 @@ import torch
 
 from scaling.batch import Batch, Candidates, Context, View, ViewBatch
 from scaling.datasets.log import UNKNOWN_TIME, EventLog, RequestTable
+from scaling.datasets.request_index import RequestIndex
 from scaling.datasets.views import ViewIndex, distinct_events
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Requests = RequestTable | RequestIndex
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,46 +36,39 @@ class BatchMaker:
         object.__setattr__(self, "index", ViewIndex(self.log))
         object.__setattr__(self, "labels", labels)
 
-    def make_batch(self, table: RequestTable, rows: Ints, views: Sequence[View]) -> Batch:
+    def make_batch(self, table: Requests, rows: Ints, views: Sequence[View]) -> Batch:
         """The requests `rows` of `table`, each view padded to its longest of the batch.
 
         Raises:
             ValueError: as `check`.
         """
-        table = table.select(rows)
-        found = self.index.read(views, table)
-        length = table.stop - table.start
+        chosen = table.select(rows)
+        found = self.index.read(views, chosen)
+        length = chosen.stop - chosen.start
         column = np.arange(max(int(length.max(initial=0)), 1))
         mask = column < length[:, None]
-        candidates = (table.start[:, None] + column) * mask
+        candidates = (chosen.start[:, None] + column) * mask
         labels = self.labels.take(self.log.actions.take(candidates), axis=0) * mask[:, :, None]
         return Batch(
-            history=tuple(self._view(table, events, mask) for events, mask in found),
+            history=tuple(self._view(chosen, events, mask) for events, mask in found),
             context=Context(
-                scenario=torch.from_numpy(table.scenario),
-                time=torch.from_numpy(table.time),
-                attributes=torch.from_numpy(table.attributes),
+                scenario=torch.from_numpy(chosen.scenario),
+                time=torch.from_numpy(chosen.time),
+                attributes=torch.from_numpy(chosen.attributes),
             ),
             candidates=Candidates(
                 items=torch.from_numpy(_gather(self.log.items, candidates, mask)),
                 mask=torch.from_numpy(mask),
             ),
             labels=torch.from_numpy(labels),
-            users=torch.from_numpy(table.user),
-            requests=torch.from_numpy(table.ids),
+            users=torch.from_numpy(chosen.user),
+            requests=torch.from_numpy(chosen.ids),
             distinct_events=torch.from_numpy(distinct_events(found)),
         )
 
     def lengths(self, table: RequestTable, views: Sequence[View]) -> Ints:
         """How many events each view holds per request, [R, views]; raises as `check`."""
         return self.index.lengths(views, table)
-
-    def label_rates(self, table: RequestTable) -> npt.NDArray[np.float64]:
-        """The mean of each label over the candidates of the requests, [k]."""
-        chosen = candidate_events(self.log, table)
-        counts = np.bincount(self.log.actions[chosen], minlength=len(self.labels))
-        rates: npt.NDArray[np.float64] = counts @ self.labels / max(len(chosen), 1)
-        return rates
 
     def check(self, views: Sequence[View]) -> None:
         """Prepares the views; `ValueError` for none at all, an unknown strategy, behaviour or
@@ -96,17 +91,9 @@ class BatchMaker:
         )
 
 
-def make_batch(log: EventLog, table: RequestTable, rows: Ints, views: Sequence[View]) -> Batch:
+def make_batch(log: EventLog, table: Requests, rows: Ints, views: Sequence[View]) -> Batch:
     """As `BatchMaker.make_batch`, for a batch or two; the maker keeps the search index."""
     return BatchMaker(log).make_batch(table, rows, views)
-
-
-def candidate_events(log: EventLog, table: RequestTable) -> Ints:
-    """The events that are candidates of the requests, ascending."""
-    edges = np.zeros(log.num_events + 1, np.int8)
-    edges[table.start] += 1
-    edges[table.stop] -= 1
-    return np.flatnonzero(np.cumsum(edges[:-1]))
 
 
 def _gather(
