@@ -165,8 +165,8 @@ class LoggedDataset(Dataset):
     def requests(
         self, split: Split, views: Sequence[View], *, batch_size: int, seed: int | None = None
     ) -> Iterator[Batch]:
-        """Batches as the base class says; training batches all hold `batch_size` requests, of
-        about the same length (see `TrainingOrder`).
+        """Batches as the base class says; training batches all hold `batch_size` requests, with
+        histories of like lengths (see `TrainingOrder`).
 
         Raises:
             ValueError: at the call, for an unknown split or view, a batch size below 1, or training
@@ -189,7 +189,11 @@ class LoggedDataset(Dataset):
     ) -> Iterator[Batch]:
         table = self._table("train")
         self.maker.check(views)
-        batches = TrainingOrder(table, batch_size, seed).batches(start)
+
+        def lengths(rows: Ints) -> Ints:
+            return self.maker.lengths(table.select(rows), views)
+
+        batches = TrainingOrder(len(table), batch_size, seed, lengths).batches(start)
         return (self.maker.make_batch(table, batch, views) for batch in batches)
 
     def size(self, split: Split) -> Size:

@@ -1,43 +1,45 @@
-"""The order in which training reads its requests: shuffled anew every epoch, in batches of one length.
+"""The order in which training reads its requests: shuffled anew every epoch, in batches of like lengths.
 
-Shapes: R requests, b requests of a batch.
+Shapes: R requests of the training part, n requests of a window, b requests of a batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from scaling.datasets.log_blocks import Ints
-from scaling.datasets.request_index import RequestIndex
+from scaling.datasets.permutation import Ints, Permutation
 
-WINDOW: Final = 64
-"""Batches whose requests are sorted by length together. More leave less padding; fewer leave batches
-closer to independent draws."""
+WINDOW: Final = 128
+"""Batches whose requests are dealt out by length together. More leave less padding; fewer leave
+batches closer to independent draws."""
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingOrder:
-    """Rows in batches, decided by the seed and the batch size alone.
+    """Rows in batches, decided by seed, batch size and the views' lengths.
 
-    An epoch is a random order of all requests. It is cut into windows of `WINDOW` batches; the
-    requests of a window are sorted by the length of their histories, cut into batches, and the
-    batches shuffled. Every window is a random sample and every request comes once an epoch; only
-    who shares a batch with whom depends on lengths.
+    An epoch is a random order of all requests, cut into windows of `WINDOW` batches. The requests
+    of a window are dealt out to batches of like lengths (`batches_by_length`), and the batches
+    shuffled. Every window is a random sample, the same whatever the views, and every request comes
+    once an epoch; only who shares a batch with whom depends on lengths.
     """
 
-    table: RequestIndex
+    count: int
+    """R"""
     batch_size: int
     seed: int
+    lengths: Callable[[Ints], Ints]
+    """Events in each view of the requests of given rows [n]: [n, views]."""
 
     def batches(self, start: int = 0) -> Iterator[Ints]:
-        """Rows of the table [b], without end, from the batch number `start` on; a batch that an
-        epoch leaves short is filled from the next one."""
+        """Rows [b], without end, from the batch number `start` on; a batch that an epoch leaves
+        short is filled from the next one."""
         rest = np.zeros(0, np.int64)
-        for stretch in self._stretches(*divmod(start * self.batch_size, len(self.table))):
+        for stretch in self._stretches(*divmod(start * self.batch_size, self.count)):
             rows = np.concatenate([rest, stretch])
             whole = len(rows) // self.batch_size * self.batch_size
             for begin in range(0, whole, self.batch_size):
@@ -46,26 +48,52 @@ class TrainingOrder:
 
     def _stretches(self, epoch: int, place: int) -> Iterator[Ints]:
         """The rows of all epochs, one behind the other, from a place in an epoch on."""
-        count, size = len(self.table), self.batch_size
+        count, size = self.count, self.batch_size
         while True:
-            order = np.random.default_rng([self.seed, epoch]).permutation(count)
+            order = Permutation(count, (self.seed, epoch))
             # The rows that fill the batch which the last epoch left short, and those left short.
             first = min(-epoch * count % size, count)
             last = first + (count - first) // size * size
             if place < first:
-                yield order[place:first]
+                yield order.at(np.arange(place, first))
             for number, begin in enumerate(range(first, last, WINDOW * size)):
                 end = min(begin + WINDOW * size, last)
                 if place < end:
-                    window = self._by_length(order[begin:end], epoch, number)
+                    window = self._arranged(order.at(np.arange(begin, end)), epoch, number)
                     yield window[max(place - begin, 0) :]
-            yield order[max(place, last) :]
+            yield order.at(np.arange(max(place, last), count))
             epoch, place = epoch + 1, 0
 
-    def _by_length(self, rows: Ints, epoch: int, window: int) -> Ints:
+    def _arranged(self, rows: Ints, epoch: int, window: int) -> Ints:
         """The rows of a window, batch behind batch."""
-        length = self.table.history_events(rows)
-        batches = rows[np.argsort(length, kind="stable")].reshape(-1, self.batch_size)
+        batches = batches_by_length(self.lengths(rows), self.batch_size)
         # Numbered from 1: numpy's seeds don't tell a last 0 from none.
         order = np.random.default_rng([self.seed, epoch, window + 1]).permutation(len(batches))
-        return batches[order].ravel()
+        return rows[batches[order].ravel()]
+
+
+def batches_by_length(lengths: Ints, size: int) -> Ints:
+    """Requests in batches that need little padding: sorted where there is one view.
+
+    The requests are halved at the middle of the view that would be padded most, and so are the
+    halves, down to single batches.
+
+    Args:
+        lengths: [n, views], events of each view; n is a multiple of `size`.
+        size: b
+
+    Returns:
+        [n / b, b]: places in `lengths`.
+    """
+    waiting, batches = [np.arange(len(lengths))], []
+    while waiting:
+        rows = waiting.pop()
+        if len(rows) == size:
+            batches.append(rows)
+            continue
+        here = lengths[rows]
+        view = np.argmax(here.max(axis=0) * len(rows) - here.sum(axis=0))
+        ordered = rows[np.argsort(here[:, view], kind="stable")]
+        half = len(rows) // size // 2 * size
+        waiting += [ordered[half:], ordered[:half]]
+    return np.array(batches)

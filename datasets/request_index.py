@@ -17,7 +17,7 @@ from scaling.datasets.cutting import requests_at
 from scaling.datasets.log import EventLog, RequestTable
 from scaling.datasets.log_blocks import Ints
 
-BLOCK_REQUESTS = 1 << 19
+BLOCK_REQUESTS = 1 << 17
 
 
 @dataclass(frozen=True, eq=False)

@@ -77,9 +77,14 @@ def open_tables(log: EventLog, config: LoggedConfig, folder: Path | None) -> Req
 
 
 def _index(log: EventLog, arrays: Arrays, split: Split) -> RequestIndex:
-    columns = (np.asarray(arrays[f"{split}.{name}"]) for name in ("users", "starts", "sizes"))
     order = arrays.get(f"{split}.order")
-    return RequestIndex(log, *columns, None if order is None else np.asarray(order))
+    return RequestIndex(
+        log,
+        users=np.asarray(arrays[f"{split}.users"]),
+        starts=np.asarray(arrays[f"{split}.starts"]),
+        sizes=np.asarray(arrays[f"{split}.sizes"]),
+        order=None if order is None else np.asarray(order),
+    )
 
 
 class _Cut:

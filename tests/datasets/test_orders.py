@@ -8,75 +8,95 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from scaling.batch import View
 from scaling.datasets import orders
 from scaling.datasets.log import EventLog
-from scaling.datasets.logged import LoggedConfig
-from scaling.datasets.orders import TrainingOrder
-from scaling.datasets.request_index import RequestIndex
-from scaling.datasets.request_tables import open_tables
+from scaling.datasets.logged import LoggedConfig, LoggedDataset
+from scaling.datasets.orders import TrainingOrder, batches_by_length
+from scaling.datasets.permutation import Ints, Permutation
 
-SIZES = [1, 2, 3, 7, 16, 50, 10**4]
-
-
-@pytest.fixture
-def table(
-    random_log: Callable[[int], EventLog], random_config: Callable[..., LoggedConfig]
-) -> RequestIndex:
-    """Requests of one candidate each: some hundreds."""
-    return open_tables(random_log(0), random_config(max_candidates=1), None).splits["train"]
+COUNT = 263
+LENGTHS = np.random.default_rng(0).geometric(0.1, (COUNT, 2))
+SIZES = [1, 2, 3, 7, 16, 50, 300, 10**4]
 
 
-def rows_of(order: TrainingOrder, batches: int, start: int = 0) -> np.ndarray:
+def order_of(size: int, seed: int = 5) -> TrainingOrder:
+    return TrainingOrder(COUNT, size, seed, lambda rows: LENGTHS[rows])
+
+
+def rows_of(order: TrainingOrder, batches: int, start: int = 0) -> Ints:
     return np.array(list(itertools.islice(order.batches(start), batches)))
 
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("window", [1, 3, 64])
 def test_every_epoch_holds_every_request_once(
-    table: RequestIndex, size: int, window: int, monkeypatch: pytest.MonkeyPatch
+    size: int, window: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(orders, "WINDOW", window)
-    count = len(table)
-    rows = rows_of(TrainingOrder(table, size, 5), 3 * count // size + 1)
+    rows = rows_of(order_of(size), 3 * COUNT // size + 1)
     assert rows.shape[1] == size
-    for epoch in range(rows.size // count):
-        assert sorted(rows.ravel()[epoch * count : (epoch + 1) * count]) == list(range(count))
+    for epoch in range(rows.size // COUNT):
+        assert sorted(rows.ravel()[epoch * COUNT : (epoch + 1) * COUNT]) == list(range(COUNT))
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_any_batch_can_be_the_first(
-    table: RequestIndex, size: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_any_batch_can_be_the_first(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(orders, "WINDOW", 5)
-    order = TrainingOrder(table, size, 1)
-    most = 2 * len(table) // size + 4
-    whole = rows_of(order, most)
+    most = 2 * COUNT // size + 4
+    whole = rows_of(order_of(size), most)
     for start in range(0, most - 2, max(1, most // 60)):
-        assert rows_of(order, 2, start).tolist() == whole[start : start + 2].tolist()
+        assert rows_of(order_of(size), 2, start).tolist() == whole[start : start + 2].tolist()
 
 
-def test_seeds_and_epochs_differ(table: RequestIndex) -> None:
-    count = len(table) // 4
-    first = rows_of(TrainingOrder(table, 4, 0), count)
-    assert first.tolist() == rows_of(TrainingOrder(table, 4, 0), count).tolist()
-    assert first.tolist() != rows_of(TrainingOrder(table, 4, 1), count).tolist()
-    assert first.tolist() != rows_of(TrainingOrder(table, 4, 0), count, start=count).tolist()
+def test_seeds_and_epochs_differ() -> None:
+    first = rows_of(order_of(4), 65)
+    assert first.tolist() == rows_of(order_of(4), 65).tolist()
+    assert first.tolist() != rows_of(order_of(4, seed=1), 65).tolist()
+    assert first.tolist() != rows_of(order_of(4), 65, start=65).tolist()
 
 
-def test_a_window_is_a_random_sample_whose_batches_are_of_one_length(
-    table: RequestIndex, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_windows_are_random_samples_whatever_the_lengths(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(orders, "WINDOW", 6)
-    size, seed = 4, 3
-    batches = rows_of(TrainingOrder(table, size, seed), len(table) // size)
-    sample = np.random.default_rng([seed, 0]).permutation(len(table))
-    orders_seen = set()
-    for begin in range(0, len(batches) - 6, 6):
+    batches = rows_of(order_of(4), COUNT // 4)
+    sample = Permutation(COUNT, (5, 0)).at(np.arange(COUNT))
+    shuffled = set()
+    for begin in range(0, COUNT // 4 - 6, 6):
         window = batches[begin : begin + 6]
-        assert sorted(window.ravel()) == sorted(sample[begin * size : (begin + 6) * size])
-        lengths = table.history_events(window.ravel()).reshape(window.shape)
-        by_length = np.argsort(lengths.min(axis=1), kind="stable")
-        ends = lengths.max(axis=1)[by_length]
-        assert (ends[:-1] <= lengths.min(axis=1)[by_length][1:]).all()
-        orders_seen.add(tuple(by_length.tolist()))
-    assert len(orders_seen) > 10
+        assert sorted(window.ravel()) == sorted(sample[begin * 4 : (begin + 6) * 4])
+        shuffled.add(tuple(np.argsort(LENGTHS[window].sum(axis=(1, 2))).tolist()))
+    assert len(shuffled) > 5, "batches come in no order of length"
+
+
+def test_one_view_is_sorted_and_several_are_padded_less() -> None:
+    lengths = LENGTHS[:256, :1]
+    ends = lengths[batches_by_length(lengths, 8)].max(axis=1)[:, 0]
+    assert ends.tolist() == np.sort(lengths[:, 0]).reshape(-1, 8).max(axis=1).tolist()
+    batches = batches_by_length(LENGTHS[:256], 8)
+    assert batches.shape == (32, 8)
+    assert sorted(batches.ravel()) == list(range(256))
+
+    def padded(grouped: Ints) -> float:
+        held = LENGTHS[grouped]
+        return float(1 - held.sum() / (8 * held.max(axis=1)).sum())
+
+    plain = padded(np.arange(256).reshape(-1, 8))
+    by_one = padded(np.argsort(LENGTHS[:256, 0]).reshape(-1, 8))
+    assert padded(batches) < 0.7 * by_one < 0.7 * plain
+
+
+def test_a_batch_holds_histories_of_like_lengths(
+    random_log: Callable[[int], EventLog], random_config: Callable[..., LoggedConfig]
+) -> None:
+    """Of all training batches, those of every view set; the window's requests are the same."""
+    dataset = LoggedDataset(random_log(0), random_config(max_candidates=1), {})
+    windows = []
+    for names in (("recent",), ("recent", "like"), ("no_click", "lifetime")):
+        views = tuple(View(strategy=name, length=30) for name in names)
+        batches = dataset.requests("train", views, batch_size=8, seed=0)
+        found = list(itertools.islice(batches, dataset.size("train").requests // 8))
+        width = sum(view.mask.numel() for batch in found for view in batch.history)
+        held = sum(int(view.mask.sum()) for batch in found for view in batch.history)
+        assert 1 - held / width < 0.1 * len(names)
+        windows.append(sorted(int(i) for batch in found for i in batch.requests))
+    assert windows[0] == windows[1] == windows[2]

@@ -206,7 +206,7 @@ import sys, tracemalloc
 import numpy as np
 from scaling.batch import Schema
 from scaling.datasets.log import build_log
-from scaling.datasets import log_blocks
+from scaling.datasets import cut_times, log_blocks, request_index
 from scaling.datasets.logged import LoggedDataset
 from scaling.datasets.movielens import MovieLensConfig
 from pathlib import Path
@@ -222,7 +222,8 @@ log = build_log(
     scenarios=np.zeros(count, int),
     times=rng.integers(0, 10**9, count),
 )
-log_blocks.BLOCK_EVENTS = 4_000
+log_blocks.BLOCK_EVENTS, request_index.BLOCK_REQUESTS = 4_000, 250
+cut_times._BINS = 1 << 10
 tracemalloc.start()
 dataset = LoggedDataset(log, MovieLensConfig(), {}, Path(sys.argv[1]))
 dataset.describe()
