@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +19,8 @@ Blocks = Iterable[Mapping[str, npt.NDArray[Any]]]
 """Arrays in pieces: those of one name follow each other along the first axis."""
 
 _LIST = "arrays.json"
+
+logger = logging.getLogger(__name__)
 
 
 def cached_arrays(folder: Path, make: Callable[[], Mapping[str, npt.NDArray[Any]]]) -> Arrays:
@@ -49,6 +52,20 @@ def cached_blocks(folder: Path, make: Callable[[], Blocks]) -> Arrays:
             f"{folder} is damaged ({error}): delete it, and it will be made again"
         ) from error
     return arrays
+
+
+def kept_or_made(folder: Path | None, make: Callable[[], Blocks]) -> Arrays:
+    """As `cached_blocks`; in memory without a folder.
+
+    A folder that can't be written is told about, and the arrays are made in memory.
+    """
+    if folder is None:
+        return gathered(make())
+    try:
+        return cached_blocks(folder, make)
+    except OSError as error:
+        logger.warning("%s; until then every process makes its own", error)
+        return gathered(make())
 
 
 def gathered(blocks: Blocks) -> Arrays:

@@ -131,16 +131,23 @@ class LoggedDataset(Dataset):
         log: EventLog,
         config: LoggedConfig,
         facts: Mapping[str, Any],
-        folder: Path | None = None,
+        place: Path | None = None,
     ) -> None:
-        """Cuts the log as `config` says, or finds it cut in `folder` (see `open_tables`).
+        """Cuts the log as `config` says.
+
+        Args:
+            place: where the log is kept; what is computed of it is kept beside it for other
+                processes. None: a log in memory.
 
         Raises:
             ValueError: a split holds no request.
         """
+        folder = None
+        if place is not None:
+            folder = place.with_name(f"requests-{config.fingerprint()}-{FORMAT}")
         self._cut = open_tables(log, config, folder)
         self.log = log
-        self.maker = BatchMaker(log)
+        self.maker = BatchMaker(log, place)
         self.schema = dataclasses.replace(
             log.schema,
             max_candidates=config.max_candidates,
@@ -230,5 +237,4 @@ class LoggedDataset(Dataset):
 def _open(config: LoggedConfig, path: Path) -> LoggedDataset:
     """One per process and content: the prepared folder's name holds the content's digest."""
     log, facts = load_log(path)
-    folder = path.with_name(f"requests-{config.fingerprint()}-{FORMAT}")
-    return LoggedDataset(log, config, facts, folder)
+    return LoggedDataset(log, config, facts, path)

@@ -20,7 +20,7 @@ def mixed(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 
     Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
     """
-    found = numbers + np.uint64(0x9E3779B97F4A7C15)
+    found: npt.NDArray[np.uint64] = numbers + np.uint64(0x9E3779B97F4A7C15)
     found = (found ^ (found >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     found = (found ^ (found >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return found ^ (found >> np.uint64(31))
@@ -63,4 +63,4 @@ class Permutation:
     def _keys(self) -> npt.NDArray[np.uint64]:
         # The length is told apart: numpy's seeds don't tell a last 0 from none.
         seed = np.random.SeedSequence([len(self.key), *self.key])
-        return seed.generate_state(_ROUNDS, np.uint64)
+        return seed.generate_state(_ROUNDS, np.uint64).astype(np.uint64)

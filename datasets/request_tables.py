@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scaling.batch import SPLITS, Split
-from scaling.datasets.array_cache import Arrays, Blocks, cached_blocks, gathered
+from scaling.datasets.array_cache import Arrays, Blocks, kept_or_made
 from scaling.datasets.cut_times import default_cut_times, known_period
 from scaling.datasets.cutting import Cutting, candidate_events
 from scaling.datasets.fractions import first_kept_time, user_is_kept
@@ -23,8 +22,6 @@ from scaling.datasets.splits import TRAIN, Splitting
 
 if TYPE_CHECKING:
     from scaling.datasets.logged import LoggedConfig
-
-logger = logging.getLogger(__name__)
 
 FORMAT: Final = 1
 """Raised when the same configuration begins to give other arrays."""
@@ -51,23 +48,12 @@ def open_tables(log: EventLog, config: LoggedConfig, folder: Path | None) -> Req
 
     Args:
         folder: where the arrays are kept for other processes and for the next time; None: nowhere.
-            A folder that can't be written is told about, and the arrays are made in memory.
 
     Raises:
         ValueError: a split holds no request.
     """
 
-    def make() -> Blocks:
-        return _Cut(log, config).blocks()
-
-    if folder is None:
-        arrays = gathered(make())
-    else:
-        try:
-            arrays = cached_blocks(folder, make)
-        except OSError as error:
-            logger.warning("%s; until then each process cuts its own requests", error)
-            arrays = gathered(make())
+    arrays = kept_or_made(folder, lambda: _Cut(log, config).blocks())
     cut_times = arrays["cut_times"].tolist()
     return RequestTables(
         cut_times=(cut_times[0], cut_times[1]) if cut_times else None,

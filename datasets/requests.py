@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -27,13 +28,15 @@ class BatchMaker:
     """Answers views of a log; memory-mapped columns are read only where a batch needs them."""
 
     log: EventLog
+    place: Path | None = None
+    """Where the log is kept; see `ViewIndex.place`."""
     index: ViewIndex = field(init=False)
     labels: npt.NDArray[np.float32] = field(init=False)
     """[num_actions, k]"""
 
     def __post_init__(self) -> None:
         labels = np.array(self.log.schema.action_labels, np.float32)
-        object.__setattr__(self, "index", ViewIndex(self.log))
+        object.__setattr__(self, "index", ViewIndex(self.log, self.place))
         object.__setattr__(self, "labels", labels)
 
     def make_batch(self, table: Requests, rows: Ints, views: Sequence[View]) -> Batch:
