@@ -18,7 +18,7 @@ from scaling.config import digest_of
 from scaling.datasets.base import Dataset, DatasetConfig, Size
 from scaling.datasets.facts import describe_requests, rates_of
 from scaling.datasets.log import EventLog
-from scaling.datasets.orders import TrainingOrder
+from scaling.datasets.orders import BATCH_RULES, BatchRule, TrainingOrder
 from scaling.datasets.request_index import RequestIndex
 from scaling.datasets.request_tables import FORMAT, open_tables
 from scaling.datasets.requests import BatchMaker
@@ -27,7 +27,12 @@ from scaling.datasets.store import cache_dir, is_stored, load_log, save_log
 
 Ints = npt.NDArray[np.int64]
 
-_LATER: Final = {"gap_seconds": 0, "user_fraction": 1.0, "time_fraction": 1.0}
+_LATER: Final = {
+    "gap_seconds": 0,
+    "user_fraction": 1.0,
+    "time_fraction": 1.0,
+    "batches": "mixed",
+}
 """Options that earlier releases didn't have, and the value at which they change nothing."""
 
 
@@ -62,11 +67,18 @@ class LoggedConfig(DatasetConfig):
     """The most recent share of the training period, from the first known time on, whose requests
     train (temporal split). Earlier events are history, validation and test stay the same."""
 
+    batches: BatchRule = "mixed"
+    """`by_length`: requests with histories of like lengths share a training batch, which saves
+    padding and costs a little loss (see `TrainingOrder`)."""
+
     def __post_init__(self) -> None:
-        if self.split not in SPLIT_RULES:
-            raise ValueError(
-                f"{self.name}.split must be one of {', '.join(SPLIT_RULES)}, got {self.split!r}"
-            )
+        rules: dict[str, Sequence[str]] = {"split": SPLIT_RULES, "batches": BATCH_RULES}
+        for field, valid in rules.items():
+            if getattr(self, field) not in valid:
+                raise ValueError(
+                    f"{self.name}.{field} must be one of {', '.join(valid)}, got "
+                    f"{getattr(self, field)!r}"
+                )
         for field, plain in (("cut_times", None), ("gap_seconds", 0), ("time_fraction", 1.0)):
             if getattr(self, field) != plain and self.split != "temporal":
                 raise ValueError(f"{self.name}.{field} needs split 'temporal', got {self.split!r}")
@@ -148,6 +160,7 @@ class LoggedDataset(Dataset):
         self._cut = open_tables(log, config, folder)
         self.log = log
         self.maker = BatchMaker(log, place)
+        self._batches = config.batches
         self.schema = dataclasses.replace(
             log.schema,
             max_candidates=config.max_candidates,
@@ -167,13 +180,14 @@ class LoggedDataset(Dataset):
             "max_evaluation_requests": config.max_evaluation_requests,
             "user_fraction": config.user_fraction,
             "time_fraction": config.time_fraction,
+            "batches": config.batches,
         }
 
     def requests(
         self, split: Split, views: Sequence[View], *, batch_size: int, seed: int | None = None
     ) -> Iterator[Batch]:
-        """Batches as the base class says; training batches all hold `batch_size` requests, with
-        histories of like lengths (see `TrainingOrder`).
+        """Batches as the base class says; training batches all hold `batch_size` requests (see
+        `TrainingOrder`).
 
         Raises:
             ValueError: at the call, for an unknown split or view, a batch size below 1, or training
@@ -200,7 +214,8 @@ class LoggedDataset(Dataset):
         def lengths(rows: Ints) -> Ints:
             return self.maker.lengths(table.select(rows), views)
 
-        batches = TrainingOrder(len(table), batch_size, seed, lengths).batches(start)
+        known = lengths if self._batches == "by_length" else None
+        batches = TrainingOrder(len(table), batch_size, seed, known).batches(start)
         return (self.maker.make_batch(table, batch, views) for batch in batches)
 
     def size(self, split: Split) -> Size:

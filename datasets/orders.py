@@ -1,4 +1,4 @@
-"""The order in which training reads its requests: shuffled anew every epoch, in batches of like lengths.
+"""The order in which training reads its requests: shuffled anew every epoch.
 
 Shapes: R requests of the training part, n requests of a window, b requests of a batch.
 """
@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
 from scaling.datasets.permutation import Ints, Permutation
+
+BatchRule = Literal["mixed", "by_length"]
+BATCH_RULES: tuple[BatchRule, ...] = ("mixed", "by_length")
 
 WINDOW: Final = 128
 """Batches whose requests are dealt out by length together. More leave less padding; fewer leave
@@ -20,20 +23,22 @@ batches closer to independent draws."""
 
 @dataclass(frozen=True, eq=False)
 class TrainingOrder:
-    """Rows in batches, decided by seed, batch size and the views' lengths.
+    """Rows in batches, decided by seed, batch size and, where it is given, the views' lengths.
 
-    An epoch is a random order of all requests, cut into windows of `WINDOW` batches. The requests
-    of a window are dealt out to batches of like lengths (`batches_by_length`), and the batches
-    shuffled. Every window is a random sample, the same whatever the views, and every request comes
-    once an epoch; only who shares a batch with whom depends on lengths.
+    An epoch is a random order of all requests, cut into batches. With `lengths`, the requests of
+    every `WINDOW` batches are dealt out to batches of like lengths (`batches_by_length`), and those
+    shuffled: every window is the same random sample whatever the views, every request comes once an
+    epoch, and only who shares a batch with whom depends on lengths. It saves most of the padding;
+    the gradients of such batches differ more from each other (docs/performance.md has figures).
     """
 
     count: int
     """R"""
     batch_size: int
     seed: int
-    lengths: Callable[[Ints], Ints]
-    """Events in each view of the requests of given rows [n]: [n, views]."""
+    lengths: Callable[[Ints], Ints] | None = None
+    """Events in each view of the requests of given rows [n]: [n, views]; None: batches are
+    independent of them."""
 
     def batches(self, start: int = 0) -> Iterator[Ints]:
         """Rows [b], without end, from the batch number `start` on; a batch that an epoch leaves
@@ -66,6 +71,8 @@ class TrainingOrder:
 
     def _arranged(self, rows: Ints, epoch: int, window: int) -> Ints:
         """The rows of a window, batch behind batch."""
+        if self.lengths is None:
+            return rows
         batches = batches_by_length(self.lengths(rows), self.batch_size)
         # Numbered from 1: numpy's seeds don't tell a last 0 from none.
         order = np.random.default_rng([self.seed, epoch, window + 1]).permutation(len(batches))

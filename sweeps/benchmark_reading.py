@@ -13,6 +13,7 @@ from scaling.batch import Schema
 from scaling.config import digest_of
 from scaling.datasets.log import EventLog, build_log
 from scaling.datasets.logged import LoggedConfig
+from scaling.datasets.orders import BatchRule
 from scaling.running import opened
 from scaling.sweeps.benchmark import WARM_UP_STEPS, TimedRun, model_of, timed_trial
 
@@ -28,6 +29,7 @@ class GeneratedLog(LoggedConfig):
     name = "benchmark"
     licence = "generated, none"
 
+    batches: BatchRule = "by_length"
     users: int = 1000
     events: int = 2_000_000
     items: int = 100_000

@@ -206,6 +206,7 @@ def test_the_fingerprint_follows_every_option(random_config: MakeConfig) -> None
         {"gap_seconds": 60},
         {"user_fraction": 0.5},
         {"time_fraction": 0.5},
+        {"batches": "by_length"},
     ]
     configs = [random_config(**options) for options in OPTIONS + further]
     assert len({config.fingerprint() for config in configs}) == len(configs)
@@ -225,6 +226,7 @@ def test_options_that_came_later_leave_earlier_fingerprints_alone() -> None:
     ("options", "message"),
     [
         ({"split": "random"}, "must be one of temporal, per_user, leave_last, got"),
+        ({"batches": "sorted"}, "batches must be one of mixed, by_length, got 'sorted'"),
         ({"max_candidates": 0}, "max_candidates must be at least 1, got 0"),
         ({"max_evaluation_requests": 0}, "max_evaluation_requests must be at least 1"),
         ({"split": "per_user", "cut_times": (1, 2)}, "cut_times needs split 'temporal'"),

@@ -20,8 +20,8 @@ LENGTHS = np.random.default_rng(0).geometric(0.1, (COUNT, 2))
 SIZES = [1, 2, 3, 7, 16, 50, 300, 10**4]
 
 
-def order_of(size: int, seed: int = 5) -> TrainingOrder:
-    return TrainingOrder(COUNT, size, seed, lambda rows: LENGTHS[rows])
+def order_of(size: int, seed: int = 5, mixed: bool = False) -> TrainingOrder:
+    return TrainingOrder(COUNT, size, seed, None if mixed else lambda rows: LENGTHS[rows])
 
 
 def rows_of(order: TrainingOrder, batches: int, start: int = 0) -> Ints:
@@ -29,24 +29,28 @@ def rows_of(order: TrainingOrder, batches: int, start: int = 0) -> Ints:
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("window", [1, 3, 64])
+@pytest.mark.parametrize(("window", "mixed"), [(1, False), (3, False), (64, False), (64, True)])
 def test_every_epoch_holds_every_request_once(
-    size: int, window: int, monkeypatch: pytest.MonkeyPatch
+    size: int, window: int, mixed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(orders, "WINDOW", window)
-    rows = rows_of(order_of(size), 3 * COUNT // size + 1)
+    rows = rows_of(order_of(size, mixed=mixed), 3 * COUNT // size + 1)
     assert rows.shape[1] == size
     for epoch in range(rows.size // COUNT):
         assert sorted(rows.ravel()[epoch * COUNT : (epoch + 1) * COUNT]) == list(range(COUNT))
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_any_batch_can_be_the_first(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("mixed", [False, True])
+def test_any_batch_can_be_the_first(
+    size: int, mixed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(orders, "WINDOW", 5)
     most = 2 * COUNT // size + 4
-    whole = rows_of(order_of(size), most)
+    order = order_of(size, mixed=mixed)
+    whole = rows_of(order, most)
     for start in range(0, most - 2, max(1, most // 60)):
-        assert rows_of(order_of(size), 2, start).tolist() == whole[start : start + 2].tolist()
+        assert rows_of(order, 2, start).tolist() == whole[start : start + 2].tolist()
 
 
 def test_seeds_and_epochs_differ() -> None:
@@ -60,6 +64,8 @@ def test_windows_are_random_samples_whatever_the_lengths(monkeypatch: pytest.Mon
     monkeypatch.setattr(orders, "WINDOW", 6)
     batches = rows_of(order_of(4), COUNT // 4)
     sample = Permutation(COUNT, (5, 0)).at(np.arange(COUNT))
+    mixed = rows_of(order_of(4, mixed=True), COUNT // 4)
+    assert mixed.ravel().tolist() == sample[: mixed.size].tolist()
     shuffled = set()
     for begin in range(0, COUNT // 4 - 6, 6):
         window = batches[begin : begin + 6]
@@ -89,7 +95,7 @@ def test_a_batch_holds_histories_of_like_lengths(
     random_log: Callable[[int], EventLog], random_config: Callable[..., LoggedConfig]
 ) -> None:
     """Of all training batches, those of every view set; the window's requests are the same."""
-    dataset = LoggedDataset(random_log(0), random_config(max_candidates=1), {})
+    dataset = LoggedDataset(random_log(0), random_config(max_candidates=1, batches="by_length"), {})
     windows = []
     for names in (("recent",), ("recent", "like"), ("no_click", "lifetime")):
         views = tuple(View(strategy=name, length=30) for name in names)

@@ -9,8 +9,14 @@ import time
 from collections.abc import Iterator
 
 import pytest
+import torch
 
+from scaling.batch import Batch
+from scaling.datasets.synthetic import SyntheticConfig
+from scaling.models.transformer import TransformerConfig
 from scaling.prefetch import Prefetched
+from scaling.training import TrialRun
+from scaling.trial import TrainingConfig, TrialConfig
 
 
 def prefetching() -> list[threading.Thread]:
@@ -72,3 +78,43 @@ def test_the_thread_ends_with_close_and_when_nobody_reads_any_more() -> None:
     del second
     gc.collect()
     wait_until_ended()
+
+
+class AheadRun(TrialRun):
+    """Reads ahead on a CPU too, as every run does on a GPU."""
+
+    def _batches_from(self, step: int) -> Iterator[Batch]:
+        return Prefetched(super()._batches_from(step))
+
+
+def small_trial() -> TrialConfig:
+    return TrialConfig(
+        model=TransformerConfig(depth=1, width=16, seq_len=8),
+        dataset=SyntheticConfig.tiny(),
+        training=TrainingConfig(batch_size=9, lr=3e-3, embedding_lr=0.1, lr_rule="given"),
+        budget=2e8,
+        seed=3,
+    )
+
+
+def test_a_run_that_reads_ahead_is_the_same_run_also_when_it_goes_on_elsewhere() -> None:
+    plain = TrialRun(small_trial())
+    plain.advance(60)
+    first = AheadRun(small_trial())
+    for _ in range(5):
+        first.advance(0)
+    second = AheadRun(small_trial())
+    second.restore(first.state())
+    assert len(prefetching()) == 2
+    first.close()
+    second.advance(60)
+    assert len(prefetching()) == 1
+    second.close()
+    wait_until_ended()
+    assert plain.done
+    assert second.done
+    expected, found = plain.state(), second.state()
+    assert found["steps"] == expected["steps"] > 8
+    assert found["counts"] == expected["counts"]
+    for name, weights in expected["model"].items():
+        assert torch.equal(found["model"][name], weights), name
