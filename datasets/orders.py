@@ -16,7 +16,7 @@ from scaling.datasets.permutation import Ints, Permutation
 BatchRule = Literal["mixed", "by_length"]
 BATCH_RULES: tuple[BatchRule, ...] = ("mixed", "by_length")
 
-WINDOW: Final = 128
+WINDOW: Final = 1024
 """Batches whose requests are dealt out by length together. More leave less padding; fewer leave
 batches closer to independent draws."""
 
