@@ -29,7 +29,7 @@ class TrainingOrder:
     every `WINDOW` batches are dealt out to batches of like lengths (`batches_by_length`), and those
     shuffled: every window is the same random sample whatever the views, every request comes once an
     epoch, and only who shares a batch with whom depends on lengths. It saves most of the padding;
-    the gradients of such batches differ more from each other (docs/performance.md has figures).
+    the gradients of such batches differ more from each other (docs/splits.md has figures).
     """
 
     count: int

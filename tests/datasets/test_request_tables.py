@@ -236,3 +236,38 @@ def test_opening_needs_far_less_memory_than_an_array_of_the_events(tmp_path: Pat
     command = [sys.executable, "-c", MEMORY_OF_OPENING, str(tmp_path / "requests")]
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
     assert float(ran.stdout) < 4
+
+
+FIRST_BATCHES = """
+import itertools, sys
+from scaling.batch import View
+from scaling.config import digest_of
+from scaling.sweeps.benchmark_reading import GeneratedLog
+
+config = GeneratedLog(users=300, events=60_000, items=90, max_candidates=4)
+dataset = config.open()
+views = (View(strategy="recent", length=20), View(strategy="like", length=20))
+batches = itertools.islice(dataset.requests("train", views, batch_size=32, seed=3), 60)
+read = [[b.requests.tolist(), b.history[1].items.tolist(), b.labels.tolist()] for b in batches]
+print(config.fingerprint(), digest_of([read, list(dataset.schema.label_rates)]))
+"""
+
+
+@pytest.mark.slow
+def test_processes_that_open_at_once_read_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With an empty cache, all of them; and one that finds it filled."""
+    monkeypatch.setenv("CLIMBER_CACHE", str(tmp_path))
+
+    def start() -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", FIRST_BATCHES]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    together = [start() for _ in range(4)]
+    told = {process.communicate()[0] for process in together}
+    told.add(start().communicate()[0])
+    assert len(told) == 1
+    assert len(told.pop().split()) == 2
+    kept = sorted(path.name.split("-")[0] for path in (tmp_path / "benchmark").iterdir())
+    assert kept == ["log", "log", "requests"]
