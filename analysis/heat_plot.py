@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure as Canvas
 
 from scaling.analysis import style
+from scaling.analysis.framed import framed
 from scaling.analysis.temperatures import HeatMap, HeatPanel
 
-WIDTH, CELL, MARGIN, LINE = 7.6, 0.36, 1.05, 0.18
-"""Inches: of the figure, of a row, of a panel's title and labels, of a line of notes."""
+CELL, MARGIN = 0.36, 1.05
+"""Inches: of a row, of a panel's title and labels."""
 LEAST_SPAN = 0.25
 """Numbers closer to 1 than e^0.25 either way are pale: small differences should look small."""
 LONGEST_NAME = 22
@@ -25,27 +24,15 @@ LONGEST_NAME = 22
 
 def draw_heat_map(figure: HeatMap) -> Canvas:
     """The maps below each other, on one scale of colours, with the notes at the foot."""
-    notes = [line for note in figure.notes for line in textwrap.wrap(note, int(WIDTH / 0.061))]
     rows = [len(panel.rows) for panel in figure.panels]
-    above, below = CELL * sum(rows) + MARGIN * len(rows) + 0.35, LINE * len(notes) + 0.15
+    above = CELL * sum(rows) + MARGIN * len(rows) + 0.35
     span = max(LEAST_SPAN, *(float(np.nanmax(np.abs(np.log(p.values)))) for p in figure.panels))
-    with mpl.rc_context({**style.STYLE, "axes.grid": False}):
-        canvas = Canvas(figsize=(WIDTH, above + below), layout="constrained")
-        FigureCanvasAgg(canvas)
-        parts: Any = canvas.subfigures(2, 1, height_ratios=[above, below])
-        top, bottom = parts
-        top.suptitle(style.literal(figure.title), x=0.01, ha="left", fontsize=12, fontweight="bold")
-        grid = top.subplots(len(figure.panels), 1, squeeze=False, height_ratios=rows)
+    with framed(figure.title, figure.notes, above, **{"axes.grid": False}) as (canvas, top):
+        grid: Any = top.subplots(len(figure.panels), 1, squeeze=False, height_ratios=rows)
         for (axes,), panel in zip(grid, figure.panels):
             _panel(axes, panel, span)
             axes.set_ylabel(style.literal(figure.y_label))
         grid[-1][0].set_xlabel(style.literal(figure.x_label))
-        bottom.text(
-            0.01, 0.97, style.literal("\n".join(notes)), va="top", ha="left", fontsize=8,
-            color=style.MUTED, linespacing=1.4,
-        )  # fmt: skip
-        canvas.draw_without_rendering()
-        canvas.set_layout_engine("none")
     return canvas
 
 
@@ -64,8 +51,9 @@ def _panel(axes: Axes, panel: HeatPanel, span: float) -> None:
         for column in range(columns):
             log = float(logs[row, column])
             if math.isfinite(log):
+                text = panel.texts[row][column] if panel.texts else f"{math.exp(log):.2f}"
                 axes.text(
-                    column + 0.5, row + 0.5, f"{math.exp(log):.2f}", ha="center", va="center",
+                    column + 0.5, row + 0.5, style.literal(text), ha="center", va="center",
                     fontsize=size, color=_ink(scale, (log / span + 1) / 2),
                 )  # fmt: skip
     slanted = sum(len(name) for name in panel.columns) > 70

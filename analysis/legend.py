@@ -62,8 +62,12 @@ def legend_of(figure: Figure, width: float) -> Legend:
     """The legend of a figure that is `width` inches wide."""
     colours, markers = style.colours(figure.keys, figure.ordered), style.markers(figure.keys)
     kinds = {layer.kind for panel in figure.panels for layer in panel.layers}
+    marked = kinds & {"seeds", "configurations", "frontier"}
     keys: list[Artist] = [
-        Line2D([], [], color=colours[key], marker=markers[key], markersize=6, linewidth=1.6)
+        Line2D(
+            [], [], color=colours[key], marker=markers[key] if marked else "", markersize=6,
+            linewidth=1.6,
+        )  # fmt: skip
         for key in figure.keys
     ]
     meaning: list[tuple[str, Artist]] = []

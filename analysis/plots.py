@@ -18,11 +18,14 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullFormatter
 
 from scaling.analysis import style
+from scaling.analysis.bar_plot import draw_bars, draw_time_bars
+from scaling.analysis.bars import Bars, TimeBars
 from scaling.analysis.figure import Figure, Layer, Panel
 from scaling.analysis.figures import Drawing
 from scaling.analysis.heat_plot import draw_heat_map
 from scaling.analysis.legend import legend_of
 from scaling.analysis.result import number
+from scaling.analysis.temperatures import HeatMap
 
 LINES: dict[str, Any] = {"floor": (0, (6, 3)), "reference": (0, (1, 2))}
 """Kinds of horizontal lines, with their dashes."""
@@ -66,8 +69,12 @@ def svg(figure: Drawing) -> str:
 
 def draw(figure: Drawing) -> Canvas:
     """The figure on a canvas of its own: no pyplot, so neither state nor a display is needed."""
-    if not isinstance(figure, Figure):
+    if isinstance(figure, HeatMap):
         return draw_heat_map(figure)
+    if isinstance(figure, Bars):
+        return draw_bars(figure)
+    if isinstance(figure, TimeBars):
+        return draw_time_bars(figure)
     with mpl.rc_context(style.STYLE):
         columns = min(len(figure.panels), 2)
         rows = -(-len(figure.panels) // columns)
@@ -207,7 +214,7 @@ def _limits(places: Sequence[Axes], figure: Figure) -> None:
             pad = (high / low) ** 0.06
             axes.set_yscale("log")
             axes.set_ylim(low / pad, high * pad)
-            _ticks(axes.yaxis, style.log_ticks(low / pad, high * pad), "{:g}".format)
+            _ticks(axes.yaxis, style.log_ticks(low / pad, high * pad), style.value_label)
         else:
             axes.set_ylim(low - 0.06 * span, high + 0.06 * span)
 

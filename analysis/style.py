@@ -107,6 +107,11 @@ def count_label(value: float) -> str:
     return f"{value:.4g}"
 
 
+def value_label(value: float) -> str:
+    """For values of any size: `10⁻⁵`, `0.02`, `20k`."""
+    return power_label(value) if 0 < value < 1e-3 else count_label(value)
+
+
 def literal(text: str) -> str:
     """A name as text and nothing else: `$` starts no formula, and a leading `_` hides no entry."""
     return ("\u2009" if text.startswith("_") else "") + text.replace("$", r"\$")

@@ -26,6 +26,8 @@ class HeatPanel:
     columns: tuple[str, ...]
     values: Array
     """[rows, columns], positive; NaN where there is none."""
+    texts: tuple[tuple[str, ...], ...] | None = None
+    """[rows][columns]: what stands in the cells; None: the values."""
 
 
 @dataclass(frozen=True)

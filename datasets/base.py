@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from scaling.batch import Batch, Schema, Split, View
 from scaling.config import Config
+from scaling.portrait import Portrait
 from scaling.registry import Registry
 
 DATASETS: Registry[type[DatasetConfig]] = Registry("data set", "scaling.datasets")
@@ -88,6 +89,10 @@ class Dataset(ABC):
     @abstractmethod
     def describe(self) -> Mapping[str, Any]:
         """Facts for `climber data describe` and the run's record: counts, rates, options, licence."""
+
+    def portrait(self) -> Portrait | None:
+        """What the log looks like, for tables and figures; None where there is no log to count."""
+        return None
 
     def known_truth(self, views: Sequence[View] | None = None) -> Mapping[str, float]:
         """`loss_floor` and `auc_ceiling` on the test part where the labels' true probabilities

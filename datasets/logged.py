@@ -19,11 +19,13 @@ from scaling.datasets.base import Dataset, DatasetConfig, Size
 from scaling.datasets.facts import describe_requests, rates_of
 from scaling.datasets.log import EventLog
 from scaling.datasets.orders import BATCH_RULES, BatchRule, TrainingOrder
+from scaling.datasets.portrait import portrait_of
 from scaling.datasets.request_index import RequestIndex
 from scaling.datasets.request_tables import FORMAT, open_tables
 from scaling.datasets.requests import BatchMaker
 from scaling.datasets.splits import SPLIT_RULES, SplitRule
 from scaling.datasets.store import cache_dir, is_stored, load_log, save_log
+from scaling.portrait import Portrait
 
 Ints = npt.NDArray[np.int64]
 
@@ -160,7 +162,7 @@ class LoggedDataset(Dataset):
         self._cut = open_tables(log, config, folder)
         self.log = log
         self.maker = BatchMaker(log, place)
-        self._batches = config.batches
+        self._name, self._batches = config.name, config.batches
         self.schema = dataclasses.replace(
             log.schema,
             max_candidates=config.max_candidates,
@@ -236,6 +238,14 @@ class LoggedDataset(Dataset):
     def _description(self) -> Mapping[str, Any]:
         requests = {split: self._cut.num_requests(split) for split in SPLITS}
         return {**self._facts, **describe_requests(self.log, self._cut.splits, requests)}
+
+    def portrait(self) -> Portrait:
+        return self._portrait
+
+    @cached_property
+    def _portrait(self) -> Portrait:
+        histories = {split: index.histories() for split, index in self._cut.splits.items()}
+        return portrait_of(self._name, self.log, histories, cut_times=self._cut.cut_times)
 
     def _table(self, split: Split) -> RequestIndex:
         if split not in self._cut.splits:

@@ -60,6 +60,11 @@ class RequestIndex:
         found: Ints = self.starts[place] - self.log.user_offsets[self.users[place]]
         return found
 
+    def histories(self) -> Iterator[Ints]:
+        """`history_events` of all requests, some at a time."""
+        for begin in range(0, len(self), BLOCK_REQUESTS):
+            yield self.history_events(np.arange(begin, min(begin + BLOCK_REQUESTS, len(self))))
+
     def tables(self) -> Iterator[RequestTable]:
         """All requests, some at a time."""
         for begin in range(0, len(self), BLOCK_REQUESTS):

@@ -16,6 +16,7 @@ from scaling.batch import Batch, Split, View
 from scaling.config import digest_of, register
 from scaling.datasets.base import DATASETS, Dataset, DatasetConfig, Size
 from scaling.datasets.floors import floor_of_views, floors
+from scaling.datasets.portrait import portrait_of
 from scaling.datasets.requests import BatchMaker
 from scaling.datasets.synthetic_parts import (
     Part,
@@ -26,6 +27,7 @@ from scaling.datasets.synthetic_parts import (
     world_of,
 )
 from scaling.datasets.view_strategies import check_views
+from scaling.portrait import Portrait
 
 Ints = npt.NDArray[np.int64]
 
@@ -164,6 +166,16 @@ class SyntheticDataset(Dataset):
         facts |= {"events_per_user": float(events.mean())}
         rates = labels.mean(0)
         return facts | {f"rate.{b}": float(r) for b, r in zip(self.schema.behaviours, rates)}
+
+    def portrait(self) -> Portrait:
+        """Of the test part: training has no end."""
+        log, table = self.test.log, self.test.table
+        return portrait_of(
+            self.config.name,
+            log,
+            {"test": [table.start - log.user_offsets[table.user]]},
+            scope=f"the lives of the {log.num_users:,} test users; training is generated without end",
+        )
 
     def known_truth(self, views: Sequence[View] | None = None) -> Mapping[str, float]:
         """`floors` of the test part; with `views`, `floor_of_views` too (slow once, then cached)."""

@@ -41,6 +41,17 @@ def format_si(value: float | None, unit: str = "", digits: int = 2) -> str:
     return f"{_trim(shown)} {_PREFIXES[step]}{unit}"
 
 
+def format_share(share: float) -> str:
+    """A share of 1 in three digits at most: `12.3 %`, `0.012 %`; what is smaller, as `< 0.001 %`."""
+    percent = 100 * share
+    if 0 < percent < 0.001:
+        return "< 0.001 %"
+    if 99.95 <= percent < 100:
+        return "> 99.9 %"
+    digits = 1 if percent >= 1 else 2 if percent >= 0.1 else 3
+    return f"{_trim(f'{percent:.{digits}f}')} %"
+
+
 def plain(value: object) -> Any:
     """The value as JSON data: numpy numbers as Python's, tuples as lists, NaN and infinity as None."""
     if isinstance(value, Mapping):
