@@ -93,6 +93,7 @@ def legend_of(figure: Figure, width: float) -> Legend:
         _block(keys, list(figure.labels), width),
         _block([handle for _, handle in meaning], [label for label, _ in meaning], width),
     ]
+    blocks = [block for block in blocks if block.labels]
     notes = [
         line for note in figure.notes for line in textwrap.wrap(note, int(width / 0.061)) or [""]
     ]

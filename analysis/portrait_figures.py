@@ -89,7 +89,7 @@ def _popularity(portrait: Portrait) -> Figure:
         keys=("items",),
         labels=(f"{len(events):,} items",),
         ordered=False,
-        frontier=f"the top {format_share(TOP)} ({top:,}) have "
+        frontier=f"the top {100 * TOP:g} % ({top:,}) have "
         f"{format_share(portrait.top_share(TOP))} of the events",
         notes=_notes(portrait, f"{unmet:,} further items have no event." if unmet else ""),
     )

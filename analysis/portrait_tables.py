@@ -119,7 +119,7 @@ def _popularity(portrait: Portrait) -> PortraitTable:
         ("items", "number", "events of the last", "share of events"),
         tuple(
             (
-                f"top {format_share(top)}",
+                f"top {100 * top:g} %",
                 f"{portrait.top_items(top):,}",
                 f"{portrait.item_events[portrait.top_items(top) - 1]:,}",
                 format_share(share),
@@ -156,7 +156,7 @@ def _behaviours(portrait: Portrait) -> PortraitTable:
 def _pauses(portrait: Portrait) -> PortraitTable:
     pairs = int(portrait.pauses.sum())
     return _classes(
-        f"time from one event to the user's next ({pairs:,} pairs of known time)",
+        "time from one event to the user's next, where both are known",
         ("time", "pairs", "share", "so far"),
         pause_names(),
         portrait.pauses,

@@ -42,14 +42,17 @@ def format_si(value: float | None, unit: str = "", digits: int = 2) -> str:
 
 
 def format_share(share: float) -> str:
-    """A share of 1 in three digits at most: `12.3 %`, `0.012 %`; what is smaller, as `< 0.001 %`."""
+    """A share of 1 in few digits: `12.3 %`, `0.44 %`, `0.012 %`. Only none and all are `0 %` and
+    `100 %`."""
     percent = 100 * share
-    if 0 < percent < 0.001:
+    if percent in (0, 100):
+        return f"{percent:.0f} %"
+    if percent < 0.0005:
         return "< 0.001 %"
-    if 99.95 <= percent < 100:
+    if percent >= 99.95:
         return "> 99.9 %"
     digits = 1 if percent >= 1 else 2 if percent >= 0.1 else 3
-    return f"{_trim(f'{percent:.{digits}f}')} %"
+    return f"{percent:.{digits}f} %"
 
 
 def plain(value: object) -> Any:

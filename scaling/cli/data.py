@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -75,15 +76,36 @@ def prepare_dataset(name: str, options: tuple[str, ...]) -> None:
 @data.command("describe")
 @click.argument("name")
 @OPTIONS
-def describe_dataset(name: str, options: tuple[str, ...]) -> None:
-    """Counts, rates, splits, licence and fingerprint of a data set."""
-    from scaling.cli.output import closing, print_table
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="A folder for figures (PNG, SVG)."
+)
+def describe_dataset(name: str, options: tuple[str, ...], output: Path | None) -> None:
+    """Counts, rates, splits, licence and fingerprint of a data set, and what its log looks like.
+
+    Lengths, popularity, behaviours by scenario, ties, repeats and time line; as figures with -o.
+    """
+    from scaling.cli.output import closing, print_table, warn
+    from scaling.cli.portrait import show_portrait
 
     config = configured(name, options)
     dataset = config.open()
     facts = {"fingerprint": config.fingerprint(), **dataset.describe(), **dataset.known_truth()}
     print_table(name, ("fact", "value"), _rows(facts), words=2)
-    closing([], "climber list sweeps")
+    portrait = dataset.portrait()
+    if portrait is None:
+        warn(f"{name} has no log to count: neither tables nor figures")
+    else:
+        show_portrait(portrait)
+    written: list[Path] = []
+    if output is not None and portrait is not None:
+        from scaling.analysis.plots import write_plots
+        from scaling.analysis.portrait_figures import portrait_figures
+
+        figures, skipped = portrait_figures(portrait)
+        for figure in skipped:
+            warn(f"no figure {figure.name}: {figure.reason}")
+        written = write_plots(output, figures)
+    closing(written, "climber list sweeps")
 
 
 def configured(name: str, options: tuple[str, ...]) -> DatasetConfig:
