@@ -13,10 +13,12 @@ from matplotlib.ticker import FuncFormatter
 from scaling.analysis import style
 from scaling.analysis.bars import BarPanel, Bars, TimeBars
 from scaling.analysis.framed import framed
+from scaling.analysis.law import Array
 from scaling.units import format_share
 
 ROW, MARGIN = 0.27, 0.75
 """Inches: of a bar, of the titles."""
+SHORT_DAYS, MOST_TICKS = 60, 8
 
 
 def draw_bars(figure: Bars) -> Canvas:
@@ -52,31 +54,50 @@ def draw_time_bars(figure: TimeBars) -> Canvas:
     with framed(figure.title, figure.notes, 3.4) as (canvas, top):
         axes: Any = top.subplots()
         edges = dates.date2num(figure.starts)
-        axes.stairs(figure.counts, edges, fill=True, color=style.CATEGORIES[0], alpha=0.8)
+        axes.stairs(figure.counts, edges, fill=True, color=style.CATEGORIES[0])
         axes.set_xlim(edges[0], edges[-1])
         highest = float(figure.counts.max())
         axes.set_ylim(0, 1.18 * highest)
         for index, (name, time) in enumerate(figure.marks):
             _mark(axes, name, float(dates.date2num(time)), index)
-        locator = dates.AutoDateLocator(minticks=3, maxticks=8)
-        axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
+        _date_ticks(axes, edges)
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: style.count_label(value)))
-        axes.set_xlabel("time (UTC)")
+        axes.set_xlabel(_period(figure))
         axes.set_ylabel(style.literal(figure.y_label))
         axes.grid(visible=False, axis="x")
     return canvas
+
+
+def _date_ticks(axes: Axes, edges: Array) -> None:
+    """Some of the edges of a short period; of a longer one the beginnings of months or years."""
+    if edges[-1] - edges[0] > SHORT_DAYS:
+        locator = dates.AutoDateLocator(minticks=3, maxticks=8)
+        formatter = dates.ConciseDateFormatter(locator, show_offset=False)
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(formatter)
+        return
+    ticks = edges[:: -(-len(edges) // MOST_TICKS)]
+    whole_days = bool((ticks == ticks.round()).all())
+    form = "%d %b" if whole_days else "%d %b\n%H:%M"
+    axes.set_xticks(ticks, [dates.num2date(tick).strftime(form) for tick in ticks])
+
+
+def _period(figure: TimeBars) -> str:
+    last = figure.starts[-1] - np.timedelta64(1, "s")
+    return f"time (UTC), {str(figure.starts[0])[:10]} to {str(last)[:10]}"
 
 
 def _mark(axes: Axes, name: str, place: float, index: int) -> None:
     left, right = axes.get_xlim()
     if not left <= place <= right:
         return
-    late = place - left > 0.5 * (right - left)
+    # The first name stands on the left of its line, the second on the right, where there is room.
+    share = (place - left) / (right - left)
+    before = share > 0.85 or (index == 0 and share > 0.2)
     axes.axvline(place, color=style.INK, linestyle=(0, (4, 2.5)), linewidth=1.1)
-    # Two marks may stand close together: their names stand in rows of their own.
     axes.annotate(
         style.literal(name), (place, 0.99 - 0.07 * index), xycoords=("data", "axes fraction"),
-        xytext=(-4 if late else 4, 0), textcoords="offset points", va="top",
-        ha="right" if late else "left", fontsize=8.5,
+        xytext=(-4 if before else 4, 0), textcoords="offset points", va="top",
+        ha="right" if before else "left", fontsize=8.5,
+        bbox={"facecolor": style.PAPER, "edgecolor": "none", "pad": 1.0},
     )  # fmt: skip

@@ -26,7 +26,10 @@ def draw_heat_map(figure: HeatMap) -> Canvas:
     """The maps below each other, on one scale of colours, with the notes at the foot."""
     rows = [len(panel.rows) for panel in figure.panels]
     above = CELL * sum(rows) + MARGIN * len(rows) + 0.35
-    span = max(LEAST_SPAN, *(float(np.nanmax(np.abs(np.log(p.values)))) for p in figure.panels))
+    if figure.strongest is not None:
+        span = math.log(figure.strongest)
+    else:
+        span = max(LEAST_SPAN, *(float(np.nanmax(np.abs(np.log(p.values)))) for p in figure.panels))
     with framed(figure.title, figure.notes, above, **{"axes.grid": False}) as (canvas, top):
         grid: Any = top.subplots(len(figure.panels), 1, squeeze=False, height_ratios=rows)
         for (axes,), panel in zip(grid, figure.panels):

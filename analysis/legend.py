@@ -65,7 +65,11 @@ def legend_of(figure: Figure, width: float) -> Legend:
     marked = kinds & {"seeds", "configurations", "frontier"}
     keys: list[Artist] = [
         Line2D(
-            [], [], color=colours[key], marker=markers[key] if marked else "", markersize=6,
+            [],
+            [],
+            color=colours[key],
+            marker=markers[key] if marked else "",
+            markersize=6,
             linewidth=1.6,
         )  # fmt: skip
         for key in figure.keys

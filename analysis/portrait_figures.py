@@ -104,17 +104,21 @@ def _curve(key: str, x: Array, y: Array) -> Layer:
     return Layer("curve", key, np.asarray(x, float)[places], np.asarray(y, float)[places])
 
 
-def _behaviours(portrait: Portrait) -> HeatMap | Skipped:
+def _behaviours(portrait: Portrait) -> HeatMap | Bars | Skipped:
     name = _name(portrait, "behaviours")
     if not portrait.behaviours:
         return Skipped(name, "the data set has no behaviours")
     order = by_events(portrait)
+    title = f"{portrait.dataset}: share of events with each behaviour"
+    if len(order) == 1:  # nothing to compare: a map of one row would say less than bars
+        shares = portrait.behaviour_events.sum(0) / portrait.events
+        plain = BarPanel(portrait.scenarios[order[0]], portrait.behaviours, shares)
+        return Bars(name, title, (plain,), _notes(portrait))
     drawn = order[:MOST_SCENARIOS]
     overall = portrait.behaviour_events.sum(0) / portrait.events
     shares = portrait.behaviour_events[drawn] / portrait.scenario_events[drawn, None]
     rows = [_row(portrait, scenario) for scenario in drawn]
-    if len(order) > 1:
-        shares, rows = np.vstack([overall, shares]), ["all scenarios", *rows]
+    shares, rows = np.vstack([overall, shares]), ["all scenarios", *rows]
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = np.where(overall > 0, shares / overall, 1.0)
     left = portrait.scenario_events[order[MOST_SCENARIOS:]].sum()
@@ -128,16 +132,16 @@ def _behaviours(portrait: Portrait) -> HeatMap | Skipped:
     )
     return HeatMap(
         name=name,
-        title=f"{portrait.dataset}: share of events with each behaviour",
+        title=title,
         x_label="behaviour",
-        y_label="scenario (share of events)",
+        y_label="scenario",
         panels=(panel,),
+        strongest=STRONGEST,
         notes=_notes(
             portrait,
-            f"Orange: more than in all scenarios together, violet: less; the strongest from "
-            f"{STRONGEST:.0f} times on."
-            if len(order) > 1
-            else "",
+            "In brackets: the scenario's share of all events. Orange: the behaviour is more frequent "
+            f"than in all scenarios together, violet: less; the strongest from {STRONGEST:.0f} "
+            "times on.",
             f"{len(order) - MOST_SCENARIOS:,} further scenarios, "
             f"{format_share(float(left / portrait.events))} of the events, are not drawn."
             if left
@@ -192,7 +196,7 @@ def _ties_and_repeats(portrait: Portrait) -> Bars | Skipped:
     repeated = portrait.repeated_share()
     if repeated:
         shares = portrait.distances / portrait.events
-        panels.append(BarPanel("Item met before: how many events ago", distance_names(), shares))
+        panels.append(BarPanel("Events since the same item", distance_names(), shares))
     if not panels:
         return Skipped(name, "no user has two events of known time, and no item is met twice")
     notes.append(

@@ -41,6 +41,8 @@ class HeatMap:
     y_label: str
     panels: tuple[HeatPanel, ...]
     notes: tuple[str, ...]
+    strongest: float | None = None
+    """The ratio, or one by it, from which colours are the strongest; None: the furthest from 1."""
 
 
 def temperatures(analysis: Analysis) -> HeatMap | None:

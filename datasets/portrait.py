@@ -16,7 +16,11 @@ from scaling.portrait import DISTANCES, PAUSES, Counted, Portrait, TimeLine, Uni
 
 _HOUR, _DAY, _YEAR = 3_600, 86_400, 31_556_952
 _LONGEST_YEARS = 10_000
-_UNITS: tuple[tuple[Unit, int], ...] = (("hour", 4 * _DAY), ("day", 400 * _DAY), ("month", 40 * _YEAR))
+_UNITS: tuple[tuple[Unit, int], ...] = (
+    ("hour", 4 * _DAY),
+    ("day", 400 * _DAY),
+    ("month", 40 * _YEAR),
+)
 """The unit of a time line, for logs of at most so many seconds; longer ones by year."""
 
 

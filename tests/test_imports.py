@@ -25,7 +25,15 @@ LINKED = ("models", "datasets", "sweeps", "analysis", "dashboards")
 MAY_IMPORT = {
     "scaling.models": ("batch", "compute", "config", "diagnostics", "models", "registry"),
     "scaling.datasets": ("batch", "compute", "config", "datasets", "portrait", "registry"),
-    "scaling.analysis": ("analysis", "config", "diagnostics", "portrait", "registry", "runs", "units"),
+    "scaling.analysis": (
+        "analysis",
+        "config",
+        "diagnostics",
+        "portrait",
+        "registry",
+        "runs",
+        "units",
+    ),
     "scaling.dashboards": ("analysis", "dashboards", "portrait", "runs", "units"),
 }
 """All that a folder may import of scaling."""

@@ -26,6 +26,8 @@ def show_portrait(portrait: Portrait) -> None:
         click.echo(f"counted: {portrait.scope}")
     for table in portrait_tables(portrait):
         _show(table)
+    if not portrait.repeated_share():
+        click.echo("repeats: no event is of an item that its user met before")
     if portrait.time_line is None:
         click.echo("no time line: no event has a known time")
     else:
@@ -89,4 +91,3 @@ def time_line_text(line: TimeLine) -> list[str]:
 
 def _day(time: object) -> str:
     return str(time)[:10]
-
