@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import matplotlib.dates as dates
+import matplotlib.dates
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
@@ -15,6 +15,8 @@ from scaling.analysis.bars import BarPanel, Bars, TimeBars
 from scaling.analysis.framed import framed
 from scaling.analysis.law import Array
 from scaling.units import format_share
+
+dates: Any = matplotlib.dates  # without types
 
 ROW, MARGIN = 0.27, 0.75
 """Inches: of a bar, of the titles."""

@@ -71,7 +71,7 @@ def legend_of(figure: Figure, width: float) -> Legend:
             marker=markers[key] if marked else "",
             markersize=6,
             linewidth=1.6,
-        )  # fmt: skip
+        )
         for key in figure.keys
     ]
     meaning: list[tuple[str, Artist]] = []

@@ -56,7 +56,7 @@ def _lengths(portrait: Portrait) -> Figure:
     for counted in (portrait.users, *portrait.histories):
         label = "users: events" if counted is portrait.users else history_name(counted.name)
         positive = counted.values > 0  # a logarithmic axis has no place for 0
-        x, y = counted.values[positive], counted.at_least()[positive]
+        x, y = counted.values[positive].astype(float), counted.at_least()[positive]
         if x.size:
             layers.append(_curve(counted.name, x, y))
             labels.append(f"{label} (median {counted.quantile(0.5):,})")
@@ -77,7 +77,7 @@ def _lengths(portrait: Portrait) -> Figure:
 def _popularity(portrait: Portrait) -> Figure:
     events = portrait.item_events
     top = portrait.top_items(TOP)
-    ranks = np.arange(1, len(events) + 1)
+    ranks = np.arange(1.0, len(events) + 1)
     mark = Layer("frontier", "items", np.array([float(top)]), np.array([float(events[top - 1])]))
     unmet = portrait.items - len(events)
     return Figure(
@@ -160,7 +160,7 @@ def _time_line(portrait: Portrait) -> TimeBars | Skipped:
     name, line = _name(portrait, "time_line"), portrait.time_line
     if line is None:
         return Skipped(name, "no event has a known time")
-    marks = ()
+    marks: tuple[tuple[str, np.datetime64], ...] = ()
     if line.cut_times is not None:
         validation, test = (np.datetime64(second, "s") for second in line.cut_times)
         marks = (("validation begins", validation), ("test begins", test))

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from scaling.batch import Split
 from scaling.datasets.cut_times import known_period
 from scaling.datasets.log import UNKNOWN_TIME, EventLog
 from scaling.datasets.log_blocks import Ints, LogBlock, blocks
@@ -27,7 +28,7 @@ _UNITS: tuple[tuple[Unit, int], ...] = (
 def portrait_of(
     name: str,
     log: EventLog,
-    histories: Mapping[str, Iterable[Ints]],
+    histories: Mapping[Split, Iterable[Ints]],
     *,
     cut_times: tuple[int, int] | None = None,
     scope: str = "",
