@@ -26,6 +26,10 @@ from scaling.datasets.store import cache_dir, is_stored, load_log, save_log
 Ints = npt.NDArray[np.int64]
 
 
+_TOLD: dict[LoggedConfig, str] = {}
+"""Contents that a driver has told this process, which may not be able to read the source files."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class LoggedConfig(DatasetConfig):
     """How a log is split and cut into requests; a source adds where its events come from."""
@@ -73,9 +77,17 @@ class LoggedConfig(DatasetConfig):
         """Gets the source files; those and what was prepared of them. `ValueError`: how to get
         them otherwise."""
 
+    def known_content(self) -> str:
+        """`content`, of data that another machine has told about also where their files are absent."""
+        return _TOLD.get(self) or self.content()
+
+    def told(self, content: str) -> None:
+        """Believe a driver that these data have that content."""
+        _TOLD[self] = content
+
     def prepared_path(self) -> Path:
         """Where the prepared log stands or will stand."""
-        return cache_dir() / self.name / f"log-{self.content()}"
+        return cache_dir() / self.name / f"log-{self.known_content()}"
 
     def prepare(self) -> Path:
         """The folder of the prepared log; written on the first call for the same content."""
@@ -86,7 +98,7 @@ class LoggedConfig(DatasetConfig):
         return path
 
     def fingerprint(self) -> str:
-        return digest_of({**self.identity(), "content": self.content()})
+        return digest_of({**self.identity(), "content": self.known_content()})
 
     def open(self) -> LoggedDataset:
         return _open(self, self.prepare())

@@ -119,7 +119,8 @@ class SweepTracker:
         started: float,
         ended: float | None = None,
     ) -> str:
-        """Record a trial that ended, well or not.
+        """Record a trial that ended, well or not; one that was stopped has MLflow's status
+        `FAILED`, so that nobody takes it for a whole one, and says so in its tags.
 
         Args:
             trial: what was run.
