@@ -79,7 +79,7 @@ def _half_stopped(runs: pd.DataFrame, why: pd.Series[str]) -> np.ndarray:
     stopped = (runs["status"] == "stopped").to_numpy()
     good = (why == "").to_numpy()
     if "digest" in runs.columns:
-        stopped &= ~runs["digest"].isin(runs["digest"][good].dropna()).to_numpy()
+        stopped = stopped & ~runs["digest"].isin(runs["digest"][good].dropna()).to_numpy()
     numbers = configuration_numbers(runs)
     return good & np.isin(numbers, numbers[stopped])
 

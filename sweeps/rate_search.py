@@ -65,7 +65,8 @@ def search_of(declared: Sweep, factors: Sequence[float] = FACTORS) -> Search:
             )
     trials, groups = [], {}
     for model, trial in smallest.items():
-        for factor in sorted(set(factors)):
+        # The likely ones first: what is compared with them can be stopped.
+        for factor in sorted(set(factors), key=lambda factor: (abs(math.log(factor)), factor)):
             one = _at(trial, rounded(trial.training.lr * factor), len(set(factors)), trial.budget)
             trials.append(one)
             groups[one.digest()] = model.digest()

@@ -8,7 +8,7 @@ from typing import Any
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 
 from scaling.results import CurvePoint, TrialResult
-from scaling.sweeps.runner_trainable import CURVE, FINISHED, OUTCOME, SHARE, TRAIN_LOSS, TRIAL
+from scaling.sweeps.runner_trainable import CURVE, FINISHED, SHARE, TRAIN_LOSS, TRIAL
 from scaling.sweeps.stopping import CurveRule, Halving, Stopping
 from scaling.training import CURVE_POINTS
 from scaling.trial import TrialConfig
@@ -46,14 +46,14 @@ class _ByCurve(Judge):
 
     def on_trial_result(self, controller: Any, trial: Any, result: dict[str, Any]) -> str:
         digest = self.digest(trial)
-        if OUTCOME in result:
-            if result[FINISHED]:
-                self._rule.ended(digest, result[CURVE])
-            return CONTINUE
         if reason := self._rule.stops(digest, result[CURVE]):
             self.reasons[digest] = reason
             return STOP
         return CONTINUE
+
+    def on_trial_complete(self, controller: Any, trial: Any, result: dict[str, Any]) -> None:
+        if result.get(FINISHED):
+            self._rule.ended(self.digest(trial), result[CURVE])
 
 
 class _ByHalving(Judge):
