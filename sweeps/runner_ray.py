@@ -57,7 +57,8 @@ def run_trials(
     """Run trials (by digest, in this order) on the running Ray session.
 
     A trial whose process is lost, with its node or alone, goes on from its last checkpoint; an error
-    of its own is its result; one that `stopping` ends has what it has come to as its result. Returns early after Ctrl-C: what has ended has been told to the listener.
+    of its own is its result; one that `stopping` ends has what it has come to as its result. Returns
+    early after Ctrl-C: what has ended has been told to the listener.
 
     Raises:
         ValueError: a trial that no machine of the cluster has room for.
