@@ -1,8 +1,8 @@
 """Prepared logs at a shared place, for the nodes of a cluster that lack the source files.
 
-The place is a folder or any URI that pyarrow's file systems know. A log stands there as it does in the
-cache, its manifest written last: without that it isn't whole. A node copies it once; all its trials
-map that one copy into memory.
+The place is a folder or any URI that pyarrow's file systems know. A log stands there as it does in
+the cache (what trials read of it), its manifest written last: without that it isn't whole. A node
+copies it once; all its trials map that one copy into memory.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pyarrow import fs
 
-from scaling.datasets.store import MANIFEST, cache_dir, is_stored, written_aside
+from scaling.datasets.store import MANIFEST, cache_dir, files_of, is_stored, written_aside
 
 _CHUNK = 2**24
 
@@ -31,12 +31,10 @@ def publish(prepared: Path, place: str) -> bool:
         manifest = posixpath.join(folder, MANIFEST)
         if files.get_file_info(manifest).is_file:
             return False
-        names = [str(p.relative_to(prepared)) for p in sorted(prepared.rglob("*")) if p.is_file()]
+        files.create_dir(folder, recursive=True)
         local = fs.LocalFileSystem()
-        for name in sorted(names, key=lambda name: name == MANIFEST):
-            target = posixpath.join(folder, name)
-            files.create_dir(posixpath.dirname(target), recursive=True)
-            _copy(local, str(prepared / name), files, target)
+        for name in files_of((prepared / MANIFEST).read_bytes()):
+            _copy(local, str(prepared / name), files, posixpath.join(folder, name))
     except (OSError, ValueError, ImportError) as error:
         raise ValueError(
             f"data can't be put at {place!r}: {error}. Valid: a folder, or a URI of a file system "
@@ -58,15 +56,16 @@ def obtain(prepared: Path, place: str) -> None:
             return
         try:
             files, folder = _at(place, prepared)
-            if not files.get_file_info(posixpath.join(folder, MANIFEST)).is_file:
+            manifest = posixpath.join(folder, MANIFEST)
+            if not files.get_file_info(manifest).is_file:
                 raise ValueError(f"{place} holds no whole {_name(prepared)}")
-            found = files.get_file_info(fs.FileSelector(folder, recursive=True))
+            with files.open_input_stream(manifest) as stream:
+                names = files_of(stream.read())
             with written_aside(prepared) as aside:
-                for info in found:
-                    if info.is_file:
-                        target = aside / posixpath.relpath(info.path, folder)
-                        target.parent.mkdir(parents=True, exist_ok=True)
-                        _copy(files, info.path, fs.LocalFileSystem(), str(target))
+                aside.mkdir()
+                for name in names:
+                    source = posixpath.join(folder, name)
+                    _copy(files, source, fs.LocalFileSystem(), str(aside / name))
         except OSError as error:
             raise ValueError(f"{_name(prepared)} can't be copied from {place}: {error}") from error
 

@@ -102,6 +102,11 @@ def manifest_of(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path / MANIFEST} can't be read: {error}") from error
 
 
+def files_of(manifest: bytes) -> list[str]:
+    """Names of the files that `load_log` reads, the manifest last; given its content."""
+    return [*(f"{name}.npy" for name in json.loads(manifest)["arrays"]), MANIFEST]
+
+
 def is_stored(path: Path) -> bool:
     """Whether a log stands there (whole: it is renamed into place when it is finished)."""
     return (path / MANIFEST).is_file()
