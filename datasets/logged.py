@@ -66,7 +66,6 @@ class LoggedConfig(DatasetConfig):
     time_fraction: float = 1.0
     """The most recent share of the training period, from the first known time on, whose requests
     train (temporal split). Earlier events are history, validation and test stay the same."""
-
     batches: BatchRule = "mixed"
     """`by_length`: requests with histories of like lengths share a training batch, which saves
     padding and costs a little loss (see `TrainingOrder`)."""
