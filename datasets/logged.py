@@ -18,6 +18,14 @@ from scaling.config import digest_of
 from scaling.datasets.base import Dataset, DatasetConfig, Size
 from scaling.datasets.facts import describe_requests, rates_of
 from scaling.datasets.log import EventLog
+from scaling.datasets.negatives import (
+    NEGATIVES_RULES,
+    Negatives,
+    NegativesRule,
+    check_positives,
+    facts_of,
+    times_shown,
+)
 from scaling.datasets.orders import BATCH_RULES, BatchRule, TrainingOrder
 from scaling.datasets.request_index import RequestIndex
 from scaling.datasets.request_tables import FORMAT, open_tables
@@ -32,6 +40,9 @@ _LATER: Final = {
     "user_fraction": 1.0,
     "time_fraction": 1.0,
     "batches": "mixed",
+    "negatives": 0,
+    "negatives_by": "uniform",
+    "negatives_seed": 0,
 }
 """Options that earlier releases didn't have, and the value at which they change nothing."""
 
@@ -70,8 +81,18 @@ class LoggedConfig(DatasetConfig):
     """`by_length`: requests with histories of like lengths share a training batch, which saves
     padding and costs a little loss (see `TrainingOrder`)."""
 
+    negatives: int = 0
+    """Sampled items beside each candidate, with no label set: for logs of positives only."""
+    negatives_by: NegativesRule = "uniform"
+    """Among the items that training shows: evenly, or as often as it shows them."""
+    negatives_seed: int = 0
+
     def __post_init__(self) -> None:
-        rules: dict[str, Sequence[str]] = {"split": SPLIT_RULES, "batches": BATCH_RULES}
+        rules: dict[str, Sequence[str]] = {
+            "split": SPLIT_RULES,
+            "batches": BATCH_RULES,
+            "negatives_by": NEGATIVES_RULES,
+        }
         for field, valid in rules.items():
             if getattr(self, field) not in valid:
                 raise ValueError(
@@ -81,8 +102,11 @@ class LoggedConfig(DatasetConfig):
         for field, plain in (("cut_times", None), ("gap_seconds", 0), ("time_fraction", 1.0)):
             if getattr(self, field) != plain and self.split != "temporal":
                 raise ValueError(f"{self.name}.{field} needs split 'temporal', got {self.split!r}")
-        if self.gap_seconds < 0:
-            raise ValueError(f"{self.name}.gap_seconds must be at least 0, got {self.gap_seconds}")
+        for field in ("gap_seconds", "negatives", "negatives_seed"):
+            if getattr(self, field) < 0:
+                raise ValueError(
+                    f"{self.name}.{field} must be at least 0, got {getattr(self, field)}"
+                )
         for field in ("user_fraction", "time_fraction"):
             if not 0 < getattr(self, field) <= 1:
                 raise ValueError(
@@ -158,12 +182,16 @@ class LoggedDataset(Dataset):
             folder = place.with_name(f"requests-{config.fingerprint()}-{FORMAT}")
         self._cut = open_tables(log, config, folder)
         self.log = log
-        self.maker = BatchMaker(log, place)
+        check_positives(config.name, log.schema, self._cut.training_actions, config.negatives)
+        self.maker = BatchMaker(log, place, self._negatives(config))
         self._batches = config.batches
+        self._each = 1 + config.negatives
+        """Examples for each candidate of the log."""
+        rates = rates_of(log.schema, self._cut.training_actions) / self._each
         self.schema = dataclasses.replace(
             log.schema,
-            max_candidates=config.max_candidates,
-            label_rates=tuple(rates_of(log.schema, self._cut.training_actions).tolist()),
+            max_candidates=config.max_candidates * self._each,
+            label_rates=tuple(rates.tolist()),
         )
         self._facts = {
             "name": config.name,
@@ -180,7 +208,16 @@ class LoggedDataset(Dataset):
             "user_fraction": config.user_fraction,
             "time_fraction": config.time_fraction,
             "batches": config.batches,
+            **facts_of(config.negatives_by, config.negatives, config.negatives_seed),
         }
+
+    def _negatives(self, config: LoggedConfig) -> Negatives | None:
+        if not config.negatives:
+            return None
+        shown = times_shown(self.log, self._cut.splits["train"])
+        found = Negatives(config.negatives, config.negatives_by, config.negatives_seed, shown)
+        found.check(config.name, config.max_candidates)
+        return found
 
     def requests(
         self, split: Split, views: Sequence[View], *, batch_size: int, seed: int | None = None
@@ -219,14 +256,14 @@ class LoggedDataset(Dataset):
 
     def size(self, split: Split) -> Size:
         table = self._table(split)
-        return Size(requests=len(table), examples=table.examples)
+        return Size(requests=len(table), examples=table.examples * self._each)
 
     def sample(self, split: Split, views: Sequence[View], count: int) -> tuple[Ints, Ints]:
         table = self._table(split)
         self.maker.check(views)
         rows = np.linspace(0, len(table) - 1, min(count, len(table))).astype(np.int64)
         chosen = table.select(rows)
-        return self.maker.lengths(chosen, views), chosen.stop - chosen.start
+        return self.maker.lengths(chosen, views), (chosen.stop - chosen.start) * self._each
 
     def describe(self) -> Mapping[str, Any]:
         return self._description
