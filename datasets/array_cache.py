@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 Arrays = dict[str, npt.NDArray[Any]]
+Blocks = Iterable[Mapping[str, npt.NDArray[Any]]]
+"""Arrays in pieces: those of one name follow each other along the first axis."""
 
 _LIST = "arrays.json"
 
+logger = logging.getLogger(__name__)
+
 
 def cached_arrays(folder: Path, make: Callable[[], Mapping[str, npt.NDArray[Any]]]) -> Arrays:
+    """As `cached_blocks`, of arrays that are made in one piece."""
+    return cached_blocks(folder, lambda: [make()])
+
+
+def cached_blocks(folder: Path, make: Callable[[], Blocks]) -> Arrays:
     """The arrays kept in `folder`, read-only and memory-mapped; made and kept if it is absent.
 
-    They are written beside `folder` and renamed as a whole, so that a process which is killed
-    leaves nothing under that name. Of processes that make the same arrays at once, one is kept.
+    They are written beside `folder`, piece by piece, and renamed as a whole, so that a process which
+    is killed leaves nothing under that name. Of processes that make the same arrays at once, one is
+    kept.
 
     Raises:
         ValueError: the folder is there but damaged.
@@ -31,10 +43,7 @@ def cached_arrays(folder: Path, make: Callable[[], Mapping[str, npt.NDArray[Any]
         _keep(folder, make())
     try:
         facts = json.loads((folder / _LIST).read_text())
-        arrays: Arrays = {
-            name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-            for name in facts
-        }
+        arrays: Arrays = {name: _loaded(folder / f"{name}.npy", facts[name][1]) for name in facts}
         for name, (kind, shape) in facts.items():
             if arrays[name].dtype.str != kind or list(arrays[name].shape) != shape:
                 raise ValueError(f"{name} is {arrays[name].dtype.str} {arrays[name].shape}")
@@ -45,14 +54,67 @@ def cached_arrays(folder: Path, make: Callable[[], Mapping[str, npt.NDArray[Any]
     return arrays
 
 
-def _keep(folder: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+def kept_or_made(folder: Path | None, make: Callable[[], Blocks]) -> Arrays:
+    """As `cached_blocks`; in memory without a folder.
+
+    A folder that can't be written is told about, and the arrays are made in memory.
+    """
+    if folder is None:
+        return gathered(make())
+    try:
+        return cached_blocks(folder, make)
+    except OSError as error:
+        logger.warning("%s; until then every process makes its own", error)
+        return gathered(make())
+
+
+def gathered(blocks: Blocks) -> Arrays:
+    """The arrays of some blocks in memory."""
+    pieces: dict[str, list[npt.NDArray[Any]]] = {}
+    for block in blocks:
+        for name, piece in block.items():
+            pieces.setdefault(name, []).append(piece)
+    return {name: np.concatenate(parts) for name, parts in pieces.items()}
+
+
+class _GrowingFile:
+    """An npy file that grows along its first axis; its header is written again at the end."""
+
+    def __init__(self, file: BinaryIO, first: npt.NDArray[Any]) -> None:
+        self._file = file
+        self._dtype, self._rest, self._length = first.dtype, first.shape[1:], 0
+        self._write_header()
+        self._begin = self._file.tell()
+
+    def append(self, piece: npt.NDArray[Any]) -> None:
+        if piece.dtype != self._dtype or piece.shape[1:] != self._rest:
+            raise TypeError(f"pieces of {self._dtype} {self._rest} can't go on with {piece!r}")
+        self._file.write(np.ascontiguousarray(piece).data)
+        self._length += len(piece)
+
+    def finish(self) -> tuple[str, tuple[int, ...]]:
+        """The dtype and the shape of what was written."""
+        self._file.seek(0)
+        self._write_header()
+        # numpy leaves room in a header for any length of the first axis.
+        assert self._file.tell() == self._begin, "the header has grown into the data"
+        return self._dtype.str, (self._length, *self._rest)
+
+    def _write_header(self) -> None:
+        facts = {
+            "descr": np.lib.format.dtype_to_descr(self._dtype),
+            "fortran_order": False,
+            "shape": (self._length, *self._rest),
+        }
+        np.lib.format.write_array_header_1_0(self._file, facts)
+
+
+def _keep(folder: Path, blocks: Blocks) -> None:
     aside: Path | None = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        for name, array in arrays.items():
-            np.save(aside / f"{name}.npy", array, allow_pickle=False)
-        facts = {name: (array.dtype.str, array.shape) for name, array in arrays.items()}
+        facts = _write(aside, blocks)
         (aside / _LIST).write_text(json.dumps(facts))
         aside.chmod(0o755)
         try:
@@ -69,3 +131,22 @@ def _keep(folder: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     finally:
         if aside is not None and aside.exists():
             shutil.rmtree(aside, ignore_errors=True)
+
+
+def _write(folder: Path, blocks: Blocks) -> dict[str, tuple[str, tuple[int, ...]]]:
+    files: dict[str, _GrowingFile] = {}
+    with ExitStack() as opened:
+        for block in blocks:
+            for name, piece in block.items():
+                if name not in files:
+                    file = opened.enter_context((folder / f"{name}.npy").open("wb"))
+                    files[name] = _GrowingFile(file, piece)
+                files[name].append(piece)
+        return {name: file.finish() for name, file in files.items()}
+
+
+def _loaded(path: Path, shape: list[int]) -> npt.NDArray[Any]:
+    # An array without elements can't be mapped.
+    mode: Any = "r" if 0 not in shape else None
+    array: npt.NDArray[Any] = np.load(path, mmap_mode=mode, allow_pickle=False)
+    return array

@@ -1,4 +1,4 @@
-"""The event log: everything that users did, as columns, and the requests cut out of it.
+"""The event log: everything that users did, as columns, and the requests that are cut out of it.
 
 Shapes: U users, E events, R requests, a request attributes.
 """
@@ -151,61 +151,6 @@ def build_log(
         scenarios=table["scenarios"][order].astype(np.uint8),
         times=table["times"][order],
         user_attributes=attributes,
-    )
-
-
-def cut_requests(
-    log: EventLog,
-    *,
-    max_candidates: int,
-    max_gap_seconds: int | None = None,
-    same_scenario: bool = False,
-    parts: npt.NDArray[np.int8] | None = None,
-) -> RequestTable:
-    """Cuts consecutive events of a user into requests; each event is a candidate once.
-
-    Args:
-        max_candidates: the most candidates of a request.
-        max_gap_seconds: a longer pause between two events begins a new request.
-        same_scenario: whether a change of scenario begins a new request.
-        parts: [E], the split that each event belongs to, as a number; a request never holds two.
-            Events of a negative part, and those of unknown time, are read as history only.
-
-    Returns:
-        The requests in the order of the log.
-    """
-    if max_candidates < 1:
-        raise ValueError(f"max_candidates must be at least 1, got {max_candidates}")
-    if max_gap_seconds is not None and max_gap_seconds < 0:
-        raise ValueError(f"max_gap_seconds must be None or at least 0, got {max_gap_seconds}")
-    times, scenarios = np.asarray(log.times), np.asarray(log.scenarios)
-    known = times != UNKNOWN_TIME
-    usable = known if parts is None else known & (parts >= 0)
-    begins = np.zeros(log.num_events, bool)
-    begins[log.user_offsets[:-1][np.diff(log.user_offsets) > 0]] = True
-    begins[1:] |= usable[1:] != usable[:-1]
-    if parts is not None:
-        begins[1:] |= parts[1:] != parts[:-1]
-    if same_scenario:
-        begins[1:] |= scenarios[1:] != scenarios[:-1]
-    if max_gap_seconds is not None:
-        # Unknown times are history only, so a change of `usable` has cut there already.
-        begins[1:] |= known[:-1] & known[1:] & (times[1:] - max_gap_seconds > times[:-1])
-    position = np.arange(log.num_events)
-    in_run = position - np.maximum.accumulate(np.where(begins, position, 0))
-    begins |= in_run % max_candidates == 0
-    start = np.flatnonzero(begins)
-    stop = np.append(start[1:], log.num_events)
-    start, stop = start[usable[start]], stop[usable[start]]
-    user = np.searchsorted(log.user_offsets, start, side="right") - 1
-    return RequestTable(
-        user=user,
-        start=start,
-        stop=stop,
-        time=times[start],
-        scenario=scenarios[start].astype(np.int64),
-        attributes=log.user_attributes[user].astype(np.int64),
-        ids=start.copy(),
     )
 
 

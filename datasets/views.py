@@ -8,17 +8,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
 from scaling.batch import View
+from scaling.config import digest_of
+from scaling.datasets.array_cache import Blocks, kept_or_made
 from scaling.datasets.event_sets import EventSets, Ints, Read
 from scaling.datasets.log import UNKNOWN_TIME, EventLog, RequestTable
+from scaling.datasets.log_blocks import blocks
 from scaling.datasets.view_categories import CategoryIndex, CategoryStrategy
 from scaling.datasets.view_ranges import RangeStrategy
 from scaling.datasets.view_strategies import (
     MERGED,
     WHOLE,
+    Bools,
     category,
     check_views,
     chosen_actions,
@@ -34,6 +39,9 @@ class ViewIndex:
     """Finds the events of views in a log; what a strategy needs is sorted once and kept."""
 
     log: EventLog
+    place: Path | None = None
+    """Beside this path the events that a strategy chooses are kept for other processes; None: they
+    are held in memory."""
     _checked: set[tuple[View, ...]] = field(default_factory=set, repr=False)
     _strategies: dict[str, RangeStrategy | CategoryStrategy] = field(
         default_factory=dict, repr=False
@@ -43,7 +51,10 @@ class ViewIndex:
     @cached_property
     def unknown_times(self) -> bool:
         """Whether the log holds events of unknown time."""
-        return bool((self.log.times == UNKNOWN_TIME).any())
+        offsets = self.log.user_offsets
+        first = offsets[:-1][np.diff(offsets) > 0]
+        # They sort first, so a user's first event tells.
+        return bool((self.log.times.take(first) == UNKNOWN_TIME).any())
 
     def check(self, views: Sequence[View]) -> None:
         """Looks at every view, and prepares what it needs; at the same views only once.
@@ -110,11 +121,24 @@ class ViewIndex:
         wanted = category(schema, name)
         if wanted is None:
             chosen = chosen_actions(schema, name)
-            return RangeStrategy(np.flatnonzero(chosen[self.log.actions]), spread=False)
+            return RangeStrategy(self._events_of(chosen), spread=False)
         if wanted.attribute not in self._categories:
             values = schema.item_attributes[wanted.attribute].of_item
             self._categories[wanted.attribute] = CategoryIndex(self.log, values, self._bits)
         return CategoryStrategy(self._categories[wanted.attribute], wanted.by)
+
+    def _events_of(self, chosen: Bools) -> Ints:
+        """The events of the chosen actions [num_actions], ascending."""
+
+        def make() -> Blocks:
+            for block in blocks(self.log):
+                yield {"events": np.flatnonzero(chosen[block.actions]) + block.first_event}
+
+        folder = None
+        if self.place is not None:
+            name = f"{self.place.name}-events-{digest_of(chosen.astype(int).tolist())}"
+            folder = self.place.with_name(name)
+        return np.asarray(kept_or_made(folder, make)["events"])
 
     @property
     def _bits(self) -> int:

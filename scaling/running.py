@@ -21,6 +21,7 @@ from scaling.config import canonical_json
 from scaling.datasets.base import Dataset, DatasetConfig
 from scaling.diagnostics import metric_name
 from scaling.models.base import Ranker
+from scaling.prefetch import Prefetched
 from scaling.results import CurvePoint, TrialResult
 from scaling.trial import TrialConfig
 
@@ -46,6 +47,9 @@ class Run(ABC):
 
     role: ClassVar[str]
     """Of the models it is for; see `ModelConfig.role`."""
+
+    _batches: Iterator[Batch] = iter(())
+    """None before there is a data set to read: a run may be closed that early."""
 
     def __init__(self, trial: TrialConfig) -> None:
         if trial.model.role != self.role:
@@ -90,7 +94,7 @@ class Run(ABC):
 
     def close(self) -> None:
         """Give back what outlives the run's own memory; called whether it ended well or not."""
-        return
+        self._stop_reading()
 
     @abstractmethod
     def advance(self, seconds: float, share: float = 1.0) -> Progress:
@@ -129,6 +133,7 @@ class Run(ABC):
         if state["cuda_generator"] is not None:
             torch.cuda.set_rng_state(state["cuda_generator"])
         self._steps = state["steps"]
+        self._stop_reading()
         self._batches = self._batches_from(self._steps)
         self._counts = dict(state["counts"])
         self._curve = [CurvePoint(examples, metrics) for examples, metrics in state["curve"]]
@@ -145,7 +150,16 @@ class Run(ABC):
             if step
             else self._dataset.requests("train", self._views, **options)
         )
-        return first_checked(batches, self._dataset.schema, self._views)
+        checked = first_checked(batches, self._dataset.schema, self._views)
+        if self.trial.training.device != "cuda":
+            return checked
+        # A GPU waits for its batches. On a CPU they take a few per cent of a small model's step, and a
+        # second thread would take a core from another trial.
+        return Prefetched(batch.pin_memory() for batch in checked)
+
+    def _stop_reading(self) -> None:
+        if isinstance(self._batches, Prefetched):
+            self._batches.close()
 
     def _peak(self) -> int:
         """Peak bytes, 0 where they can't be counted."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scaling.datasets.movielens import MovieLensConfig
+from scaling.datasets.orders import BatchRule
 from scaling.datasets.splits import SplitRule
 from scaling.sweeps.base import SWEEPS, Sweep
 from scaling.sweeps.design import grid
@@ -23,8 +24,12 @@ def movielens(
     blocks: tuple[int, ...] = (2,),
     seeds: tuple[int, ...] = (0,),
     split: SplitRule = "per_user",
+    batches: BatchRule = "mixed",
 ) -> Sweep:
-    """Two widths per architecture at five budgets over 1.5 decades."""
+    """Two widths per architecture at five budgets over 1.5 decades.
+
+    `split` and `batches` are those of the data set (`LoggedConfig`).
+    """
     models = families(
         architectures,
         strategies=("recent", "like"),
@@ -36,7 +41,7 @@ def movielens(
     return grid(
         "movielens",
         models=models,
-        dataset=MovieLensConfig(split=split),
+        dataset=MovieLensConfig(split=split, batches=batches),
         budgets=budgets,
         seeds=seeds,
         recipe=RECIPE,

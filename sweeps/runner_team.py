@@ -70,6 +70,7 @@ class TeamRun(TrialRun):
             ray.kill(follower)
         if dist.is_initialized():
             dist.destroy_process_group()
+        super().close()
 
 
 class Follower:

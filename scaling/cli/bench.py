@@ -156,6 +156,32 @@ def training(
     closing([json_file] if json_file else [], "climber plan quickstart")
 
 
+@bench.command("reading")
+@click.option("--width", type=click.IntRange(16), default=64, show_default=True)
+@click.option("--views", type=click.IntRange(1, 8), default=4, show_default=True)
+@click.option("--length", type=click.IntRange(1), default=512, show_default=True,
+              help="Events of each view.")  # fmt: skip
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True)
+def reading(width: int, views: int, length: int, device: str, batch_size: int) -> None:
+    """Requests/s that one process reads, beside those that a training step consumes."""
+    from scaling.cli.output import closing, print_table
+    from scaling.sweeps.benchmark_reading import measure_reading
+
+    found = measure_reading(
+        width=width, views=views, length=length, device=device, batch_size=batch_size
+    )
+    rows = [
+        ("events of a request, all views", f"{found.events_per_request:,.0f}"),
+        ("padding", f"{found.padding:.1%}"),
+        ("read requests/s", f"{found.read:,.0f}"),
+        (f"trained requests/s (astro, width {width})", f"{found.trained:,.1f}"),
+        ("read over trained", f"{found.read / found.trained:,.1f}"),
+    ]
+    print_table(f"reading {views} views of {length} events", ("what", "measured"), rows)
+    closing([], "climber bench training")
+
+
 @bench.command("fit")
 @click.option("--coverage", is_flag=True, help="Instead: whether intervals cover, by simulation.")
 @click.option("--comparisons", is_flag=True, help="Instead: the same of multiplier and crossing.")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +12,32 @@ import pytest
 
 from scaling.batch import ItemAttribute, Schema
 from scaling.datasets.log import UNKNOWN_TIME, EventLog, build_log
+from scaling.datasets.logged import LoggedConfig
 
 Columns = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomConfig(LoggedConfig):
+    """A source whose log a test holds in memory."""
+
+    name = "random"
+    licence = "none"
+
+    def content(self) -> str:
+        return "0"
+
+    def read(self) -> tuple[EventLog, dict[str, Any]]:
+        raise AssertionError("not stored")
+
+    def fetch(self) -> list[Path]:
+        return []
+
+
+@pytest.fixture(scope="session")
+def random_config() -> Callable[..., LoggedConfig]:
+    """The options of a data set, apart from where its log comes from."""
+    return RandomConfig
 
 
 @pytest.fixture(scope="session")

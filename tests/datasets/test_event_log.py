@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from scaling.batch import ItemAttribute, Schema
-from scaling.datasets.log import UNKNOWN_TIME, EventLog, build_log, cut_requests
+from scaling.datasets.cutting import cut_requests
+from scaling.datasets.log import UNKNOWN_TIME, EventLog, build_log
 
 Columns = dict[str, Any]
 

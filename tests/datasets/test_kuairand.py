@@ -129,7 +129,7 @@ def test_requests_are_of_one_tab_without_long_pauses(folder: Path) -> None:
         (folder / "data" / EARLY).unlink(missing_ok=True)
         later = [impression(7, 0, 10_000 + 100 * i) for i in range(60)]
         write_csv(folder / "data" / LATE, rows + later)
-        table = KuaiRandConfig(path=str(folder)).open().tables["train"]
+        table = KuaiRandConfig(path=str(folder)).open().tables["train"].whole()
         mine = table.select(table.user == 0)
         assert (mine.stop - mine.start).tolist() == sizes
 

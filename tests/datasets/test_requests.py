@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from scaling.batch import Batch, Schema, View
-from scaling.datasets.log import UNKNOWN_TIME, EventLog, RequestTable, build_log, cut_requests
+from scaling.datasets.cutting import cut_requests
+from scaling.datasets.log import UNKNOWN_TIME, EventLog, RequestTable, build_log
 from scaling.datasets.requests import BatchMaker, make_batch
 from scaling.datasets.view_strategies import strategies
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from scaling.batch import Schema, View
-from scaling.datasets.log import EventLog, cut_requests
+from scaling.datasets.cutting import cut_requests
+from scaling.datasets.log import EventLog
 from scaling.datasets.requests import BatchMaker
 from scaling.datasets.synthetic import SyntheticConfig
 from scaling.datasets.view_strategies import strategies

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from scaling.batch import ItemAttribute, Schema, View
+from scaling.datasets.cutting import cut_requests
 from scaling.datasets.event_sets import Read
-from scaling.datasets.log import EventLog, RequestTable, build_log, cut_requests
+from scaling.datasets.log import EventLog, RequestTable, build_log
 from scaling.datasets.requests import BatchMaker
 from scaling.datasets.view_categories import TOP_VALUES
 from scaling.datasets.views import ViewIndex, distinct_events
