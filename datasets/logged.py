@@ -22,8 +22,8 @@ from scaling.datasets.negatives import (
     NEGATIVES_RULES,
     Negatives,
     NegativesRule,
-    check_positives,
     facts_of,
+    no_contrast,
     times_shown,
 )
 from scaling.datasets.orders import BATCH_RULES, BatchRule, TrainingOrder
@@ -194,7 +194,7 @@ class LoggedDataset(Dataset):
             folder = place.with_name(f"requests-{config.fingerprint()}-{FORMAT}")
         self._cut = open_tables(log, config, folder)
         self.log = log
-        check_positives(config.name, log.schema, self._cut.training_actions, config.negatives)
+        self._complaint = no_contrast(log.schema, self._cut.training_actions, config.negatives)
         self.maker = BatchMaker(log, place, self._negatives(config))
         self._batches = config.batches
         self._each = 1 + config.negatives
@@ -239,7 +239,7 @@ class LoggedDataset(Dataset):
 
         Raises:
             ValueError: at the call, for an unknown split or view, a batch size below 1, or training
-                without a seed.
+                without a seed or on candidates that all have the same labels.
         """
         table = self._table(split)
         if batch_size < 1:
@@ -258,6 +258,8 @@ class LoggedDataset(Dataset):
     ) -> Iterator[Batch]:
         table = self._table("train")
         self.maker.check(views)
+        if self._complaint:
+            raise ValueError(f"{self._facts['name']}: {self._complaint}")
 
         def lengths(rows: Ints) -> Ints:
             return self.maker.lengths(table.select(rows), views)

@@ -106,16 +106,17 @@ def times_shown(log: EventLog, train: RequestIndex) -> Ints:
     return counts
 
 
-def check_positives(name: str, schema: Schema, training_actions: Ints, negatives: int) -> None:
-    """`ValueError` where nothing can be learnt: every training candidate has the same labels."""
+def no_contrast(schema: Schema, training_actions: Ints, negatives: int) -> str:
+    """Why nothing can be learnt, where every training candidate has the same labels; else empty."""
     labels = {schema.action_labels[code] for code in np.flatnonzero(training_actions)}
-    if len(labels) == 1 and not (negatives and any(next(iter(labels)))):
-        told = dict(zip(schema.behaviours, next(iter(labels))))
-        raise ValueError(
-            f"{name}: every training candidate has the same labels {told}: there is nothing to "
-            "learn. A log of positives only needs sampled negatives: the field `negatives`, "
-            "so many for each (docs/splits.md says what that does to the metrics)"
-        )
+    if len(labels) != 1 or (negatives and any(next(iter(labels)))):
+        return ""
+    told = dict(zip(schema.behaviours, next(iter(labels))))
+    return (
+        f"every training candidate has the same labels {told}: there is nothing to learn. A log of "
+        "positives only needs sampled negatives: the field `negatives`, so many for each "
+        "(docs/splits.md says what that does to the metrics)"
+    )
 
 
 def facts_of(rule: NegativesRule, count: int, seed: int) -> Mapping[str, Any]:

@@ -126,7 +126,7 @@ def test_only_what_training_shows_is_drawn_as_the_rule_says(log: EventLog, rule:
 
 def test_what_a_log_of_positives_needs_is_said(log: EventLog) -> None:
     with pytest.raises(ValueError, match=r"same labels \{'choose': 1\}.*the field `negatives`"):
-        LoggedDataset(log, ChosenConfig(), {})
+        LoggedDataset(log, ChosenConfig(), {}).requests("train", VIEWS, batch_size=4, seed=0)
     with pytest.raises(ValueError, match=r"training shows 59 items, .* at least 64 .* of 16"):
         LoggedDataset(log, ChosenConfig(negatives=1, max_candidates=16), {})
     with pytest.raises(ValueError, match=r"chosen.negatives must be at least 0, got -1"):
