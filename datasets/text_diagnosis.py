@@ -32,7 +32,8 @@ class Dialect:
 def header_names(path: Path, line: str, separator: str, quoting: bool) -> list[str]:
     """The columns that a file's first line names; `ValueError` where one is named twice."""
     try:
-        rows = list(csv.reader([line], delimiter=separator, quoting=_quoting(quoting), strict=True))
+        mode = csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE
+        rows = list(csv.reader([line], delimiter=separator, quoting=mode, strict=True))
     except csv.Error as error:
         raise ValueError(f"{path}, line 1 names no columns: {error}") from error
     names = [name.strip() for name in rows[0]] if rows else []
@@ -105,7 +106,3 @@ def _records(path: Path, dialect: Dialect) -> Iterator[tuple[int, list[str], int
                 line = reader.line_num + 1
         except csv.Error as error:
             raise ValueError(f"{path}, line {line}: {error}") from error
-
-
-def _quoting(quoting: bool) -> int:
-    return csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE

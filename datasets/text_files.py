@@ -231,15 +231,15 @@ def _checked(
     inner += [f"{column.raw} AS _text{place}" for place, column in enumerate(columns)]
     every = f"SELECT {', '.join(inner)} FROM ({table})"
     try:
-        found, bad = connection.execute(
-            f"SELECT count(*), count({fault}) FROM ({every})"
-        ).fetchone()
+        counted = f"SELECT count(*), count({fault}) FROM ({every})"
+        ((found, bad),) = connection.execute(counted).fetchall()
         if bad:
             texts = ", ".join(f"_text{place}" for place in range(len(columns)))
-            row, flag, *values = connection.execute(
-                f"SELECT * FROM (SELECT row_number() OVER () - 1 AS _row, {fault} AS _fault, {texts} "
-                f"FROM ({every})) WHERE _fault IS NOT NULL ORDER BY _row LIMIT 1"
-            ).fetchone()
+            numbered = f"row_number() OVER () - 1 AS _row, {fault} AS _fault, {texts}"
+            ((row, flag, *values),) = connection.execute(
+                f"SELECT * FROM (SELECT {numbered} FROM ({every})) "
+                "WHERE _fault IS NOT NULL ORDER BY _row LIMIT 1"
+            ).fetchall()
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.Error as error:
