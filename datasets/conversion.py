@@ -1,26 +1,51 @@
-"""Events of any number, as a source's queries give them, into a prepared log; out of core."""
+"""Events of any number, as a source's queries give them, into a prepared log; out of core.
+
+The folder of a prepared log holds what `scaling.datasets.store.load_log` maps into memory, and for
+other programs the same as Parquet: `events/part-*.parquet`, sorted by user, time and place in the
+files, each user in one part; `users.parquet` and `items.parquet`, which lead from numbers to
+official ids. Numbers ascend with the official id, so that nothing depends on threads.
+
+Work goes on in a folder beside it, `.NAME.partial`, which outlives a killed run: its finished
+stages (events read, dictionaries made) are found again. The result takes its name at the end.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    import duckdb
+import duckdb
+import numpy as np
 
+from scaling.batch import ItemAttribute, Schema
+from scaling.config import canonical_json
+from scaling.datasets.conversion_columns import ColumnFile, write_dictionary, write_events
+from scaling.datasets.conversion_engine import Engine, Progress, explained, opened
+from scaling.datasets.conversion_lock import locked
+from scaling.datasets.conversion_tables import (
+    Facts,
+    make_attributes,
+    make_dictionaries,
+    read_events,
+    stage,
+)
+from scaling.datasets.schema import check_schema, schema_facts
+from scaling.datasets.store import FORMAT, MANIFEST, is_stored
+
+if TYPE_CHECKING:
     from scaling.datasets.source import SourceTables
+
+VERSION = 1
+"""Raised when the same tables make another log."""
 
 DEFAULT_MEMORY = 4 * 10**9
 """Bytes that the process takes at most, unless told otherwise."""
-
-Progress = Callable[[str, float], None]
-"""Told the stage and its finished share, 0 to 1."""
-
-
-def quiet(stage: str, share: float) -> None:
-    """Tells nobody."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +55,7 @@ class Conversion:
     tables: Callable[[duckdb.DuckDBPyConnection], SourceTables]
     min_user_events: int
     min_item_events: int
+    max_candidates: int
     record: Mapping[str, Any]
     """Plain data for the manifest: source, options, checksums, licence."""
 
@@ -37,9 +63,175 @@ class Conversion:
 def convert(
     conversion: Conversion, path: Path, *, memory: int, threads: int | None, progress: Progress
 ) -> None:
-    """Writes the prepared log at `path`; whole, or not at all.
+    """Writes the prepared log at `path`, whole or not at all; waits where another process does.
+
+    Args:
+        memory: bytes that the process may take in all.
+        threads: of DuckDB; by default as many as there are cores and memory for.
 
     Raises:
-        ValueError: damaged files, too little memory, a full disk.
+        ValueError: damaged files, too little memory, a full disk: with the cure.
     """
-    raise NotImplementedError
+    work = path.with_name(f".{path.name}.partial")
+    lock = path.with_name(f".{path.name}.lock")
+    with explained(path, memory), locked(lock, lambda: progress("wait for another process", 0.0)):
+        if is_stored(path):
+            return
+        work.mkdir(exist_ok=True)
+        for half in ("spilled", "result"):
+            shutil.rmtree(work / half, ignore_errors=True)
+        _drop_damaged(work)
+        result = work / "result"
+        result.mkdir()
+        with opened(
+            work / "events.duckdb", memory=memory, threads=threads, progress=progress
+        ) as engine:
+            manifest = _write(engine, conversion, result)
+        progress("fingerprint", 0.0)
+        manifest["fingerprint"] = _fingerprint(manifest, result)
+        (result / MANIFEST).write_text(json.dumps(manifest, indent=1))
+        if path.exists():
+            path.rename(work / "replaced")
+        result.rename(path)
+        shutil.rmtree(work, ignore_errors=True)
+        progress("fingerprint", 1.0)
+
+
+def _drop_damaged(work: Path) -> None:
+    """A database that can't be opened, or of another release, is of no use: begin anew."""
+    database = work / "events.duckdb"
+    if not database.exists():
+        return
+    try:
+        duckdb.connect(str(database)).close()
+    except duckdb.Error:
+        for file in work.glob("events.duckdb*"):
+            file.unlink()
+
+
+def _write(engine: Engine, conversion: Conversion, result: Path) -> dict[str, Any]:
+    """Everything but the manifest, which is given back without its fingerprint."""
+    tables = conversion.tables(engine.connection)
+    try:
+        read = stage(engine, "events", lambda: read_events(engine, tables))
+    except (ValueError, duckdb.Error) as error:
+        if tables.diagnose is not None and not isinstance(error, duckdb.OutOfMemoryException):
+            tables.diagnose()
+        raise
+    counts = stage(
+        engine,
+        "dictionaries",
+        lambda: make_dictionaries(engine, conversion.min_user_events, conversion.min_item_events),
+    )
+    attributes = {
+        kind: stage(engine, f"{kind}s", partial(make_attributes, engine, kind, query))
+        for kind, query in (("user", tables.users), ("item", tables.items))
+    }
+    schema = _schema(conversion, tables, counts["items"], attributes)
+    check_schema(schema)
+    events = engine.batches(
+        "write events",
+        'SELECT users.number AS "user", items.number AS item, "time", action, scenario, "row" '
+        'FROM events JOIN users ON events."user" = users.id JOIN items ON events.item = items.id '
+        'ORDER BY 1, "time" NULLS FIRST, "row"',
+        counts["events"],
+    )
+    arrays, found = write_events(events, result, counts["events"])
+    parts = found.pop("parts")
+    arrays |= _write_dictionaries(engine, schema, counts, result)
+    left_out = {"events_left_out": read["events_read"] - counts["events"]}
+    if "duplicates_removed" in read:
+        left_out["events_left_out"] -= read["duplicates_removed"]
+    more = {
+        key: value
+        for facts in attributes.values()
+        for key, value in facts.items()
+        if key != "sizes"
+    }
+    return {
+        "format": FORMAT,
+        "fingerprint": "",
+        "schema": schema_facts(schema),
+        "arrays": arrays,
+        "facts": {
+            "source": ", ".join(conversion.record["files"]),
+            **tables.facts,
+            **read,
+            **left_out,
+            **found,
+            **more,
+        },
+        **conversion.record,
+        "conversion": VERSION,
+        "counts": counts,
+        "events": parts,
+    }
+
+
+def _schema(
+    conversion: Conversion, tables: SourceTables, num_items: int, attributes: Mapping[str, Facts]
+) -> Schema:
+    """The items' values of attributes are not read here: they stand on the disk."""
+    unread = np.broadcast_to(np.int64(0), (num_items,))
+    return Schema(
+        num_items=num_items,
+        behaviours=tables.behaviours,
+        action_labels=tables.action_labels,
+        scenarios=tables.scenarios,
+        item_attributes={
+            name: ItemAttribute(size=size, of_item=unread)
+            for name, size in attributes["item"]["sizes"].items()
+        },
+        request_attributes=attributes["user"]["sizes"],
+        max_candidates=conversion.max_candidates,
+    )
+
+
+def _write_dictionaries(
+    engine: Engine, schema: Schema, counts: Facts, result: Path
+) -> dict[str, list[Any]]:
+    """`users.parquet`, `items.parquet`, and the arrays made of them; their facts."""
+    users, items = counts["users"], counts["items"]
+    of_user = list(schema.request_attributes)
+    files = {
+        "user_offsets": ColumnFile(result / "user_offsets.npy", np.int64, (users + 1,)),
+        "user_attributes": ColumnFile(
+            result / "user_attributes.npy", np.int32, (users, len(of_user))
+        ),
+    }
+    for name in schema.item_attributes:
+        key = f"item_attribute.{name}"
+        files[key] = ColumnFile(result / f"{key}.npy", np.int64, (items,))
+    write_dictionary(
+        engine.batches("write users", "FROM users_described ORDER BY number", users),
+        result / "users.parquet",
+        {",".join(f"{name}_code" for name in of_user): files["user_attributes"]} if of_user else {},
+        offsets=files["user_offsets"],
+    )
+    write_dictionary(
+        engine.batches("write items", "FROM items_described ORDER BY number", items),
+        result / "items.parquet",
+        {f"{name}_code": files[f"item_attribute.{name}"] for name in schema.item_attributes},
+    )
+    for file in files.values():
+        file.close()
+    return {name: file.facts() for name, file in files.items()}
+
+
+BLOCK_BYTES = 2**22
+
+
+def _fingerprint(manifest: Mapping[str, Any], folder: Path) -> str:
+    """As `EventLog.fingerprint`, read from the files: what is mapped would count as memory."""
+    digest = hashlib.sha256(canonical_json(manifest["schema"]).encode())
+    first = ("user_offsets", "items", "actions", "scenarios", "times", "user_attributes")
+    arrays = manifest["arrays"]
+    for name in (*first, *(name for name in arrays if name not in first)):
+        dtype, shape = arrays[name]
+        digest.update(f"{name} {dtype} {tuple(shape)}".encode())
+        with (folder / f"{name}.npy").open("rb") as file:
+            np.lib.format.read_magic(file)
+            np.lib.format.read_array_header_1_0(file)
+            while block := file.read(BLOCK_BYTES):
+                digest.update(block)
+    return digest.hexdigest()[:16]

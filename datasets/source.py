@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from scaling.config import digest_of
 from scaling.datasets.checksums import file_digest
-from scaling.datasets.conversion import DEFAULT_MEMORY, Conversion, Progress, convert, quiet
+from scaling.datasets.conversion import DEFAULT_MEMORY, VERSION, Conversion, convert
+from scaling.datasets.conversion_engine import Progress, quiet
 from scaling.datasets.log import EventLog
 from scaling.datasets.logged import LoggedConfig
 from scaling.datasets.store import cache_dir, is_stored, load_log
@@ -49,6 +50,11 @@ class SourceTables:
     distinct values become codes in ascending order; 0 is NULL or an item that is not listed."""
     users: str = ""
     """Likewise with `user`: the attributes of users."""
+    duplicates: Literal["kept", "removed"] = "kept"
+    """Whether of events alike in all but `row` the first alone is kept. Both are counted."""
+    diagnose: Callable[[], None] | None = None
+    """Called when reading the events failed: may read the files again, slowly, and raise a
+    `ValueError` with the file, row and column at fault."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Plain data that is recorded: repairs with their counts, and what is worth knowing."""
 
@@ -140,6 +146,7 @@ class SourceConfig(LoggedConfig):
         return digest_of(
             {
                 "source": self.name,
+                "conversion": VERSION,
                 "preparation": self.preparation,
                 "options": self.options(),
                 "files": self.checksums(),
@@ -170,6 +177,7 @@ class SourceConfig(LoggedConfig):
                 tables=lambda connection: self.tables(connection, folder),
                 min_user_events=self.min_user_events,
                 min_item_events=self.min_item_events,
+                max_candidates=type(self).max_candidates,
                 record={
                     "name": self.name,
                     "licence": self.licence,
