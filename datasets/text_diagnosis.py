@@ -32,11 +32,14 @@ class Dialect:
 def header_names(path: Path, line: str, separator: str, quoting: bool) -> list[str]:
     """The columns that a file's first line names; `ValueError` where one is named twice."""
     try:
-        mode = csv.QUOTE_MINIMAL if quoting else csv.QUOTE_NONE
-        rows = list(csv.reader([line], delimiter=separator, quoting=mode, strict=True))
+        rows = (
+            list(csv.reader([line], delimiter=separator, strict=True))
+            if quoting
+            else [line.split(separator)]
+        )
     except csv.Error as error:
         raise ValueError(f"{path}, line 1 names no columns: {error}") from error
-    names = [name.strip() for name in rows[0]] if rows else []
+    names = [name.strip() for name in rows[0]] if line else []
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"{path}, line 1 names the column {twice[0]!r} twice")

@@ -17,47 +17,27 @@ from typing import TYPE_CHECKING
 
 from scaling.datasets.text_diagnosis import Dialect, header_names, parse_failure, place_of, shown
 from scaling.datasets.text_scan import Scan, is_compressed, scan
+from scaling.datasets.text_values import KINDS, Valid, literal, name_of
 
 if TYPE_CHECKING:
     import duckdb
 
-Valid = Mapping[str, tuple[str, str]]
-"""By column: a condition in SQL over the columns, and in words what is valid."""
-
 
 @dataclass(frozen=True)
-class Kind:
-    """A type that a column may have."""
+class Relation:
+    """Checked rows of text files; in an f-string the SQL."""
 
-    parsed: str
-    """SQL of the value that the text `{0}` stands for; NULL where it stands for none."""
-    json: tuple[str, ...]
-    """The types of JSON that hold it."""
-    wrong: str
-    """What an error says of another value."""
+    sql: str
+    """A SELECT of the wanted columns and `row` (BIGINT): the rows of all files together, numbered
+    from 0 in their order, without headers and blank lines. It streams, and it keeps the order
+    whatever `preserve_insertion_order` says."""
+    rows: int
+    counts: Mapping[str, int]
+    """Rows that fulfil each condition of `counted`."""
 
+    def __str__(self) -> str:
+        return self.sql
 
-KINDS = {
-    "BIGINT": Kind(
-        # A cast alone would round '1.5' and take '0x1f'.
-        "CASE WHEN regexp_full_match({0}, '-?[0-9]+') THEN TRY_CAST({0} AS BIGINT) END",
-        ("BIGINT", "UBIGINT"),
-        "is not a whole number of 64 bits",
-    ),
-    "DOUBLE": Kind(
-        "CASE WHEN regexp_full_match({0}, '[-+0-9.eE]+') AND isfinite(TRY_CAST({0} AS DOUBLE))"
-        " THEN TRY_CAST({0} AS DOUBLE) END",
-        ("BIGINT", "UBIGINT", "DOUBLE"),
-        "is not a number",
-    ),
-    "BOOLEAN": Kind(
-        "CASE lower({0}) WHEN 'true' THEN true WHEN 'false' THEN false END",
-        ("BOOLEAN",),
-        "is neither true nor false",
-    ),
-    "VARCHAR": Kind("{0}", ("VARCHAR",), "is not text"),
-}
-"""By DuckDB's name."""
 
 LINE = Dialect(separator="\x01", quoting=False, headed=False, columns=("line",))
 """A file of JSON lines as a table of one column: JSON may not hold that character."""
@@ -73,8 +53,9 @@ def csv_relation(
     quoting: bool = False,
     optional: Collection[str] = (),
     valid: Valid | None = None,
-) -> str:
-    """A SELECT of the wanted columns of text tables, and `row`.
+    counted: Mapping[str, str] | None = None,
+) -> Relation:
+    """The wanted columns of text tables.
 
     Args:
         paths: UTF-8 files of the same columns, plain or gzip (`.gz`), one behind the other.
@@ -83,10 +64,7 @@ def csv_relation(
         quoting: whether a value may stand in double quotes, those within it doubled.
         optional: columns whose value may be empty (NULL); elsewhere that is an error.
         valid: conditions on the values.
-
-    Returns:
-        SQL for `connection`. `row` (BIGINT) numbers the rows of all files together from 0, in
-        their order, without headers and blank lines. The query streams.
+        counted: conditions in SQL whose rows are counted, by name.
 
     Raises:
         ValueError: what is wrong, with file, line and column.
@@ -103,7 +81,7 @@ def csv_relation(
         _Column(name, kind, f"c{names.index(name)}", name in optional)
         for name, kind in columns.items()
     ]
-    return _checked(connection, files, files.read(), wanted, valid or {})
+    return _checked(connection, files, files.read(), wanted, valid or {}, counted or {})
 
 
 def json_relation(
@@ -113,7 +91,8 @@ def json_relation(
     *,
     optional: Collection[str] = (),
     valid: Valid | None = None,
-) -> str:
+    counted: Mapping[str, str] | None = None,
+) -> Relation:
     """The same of files with one JSON object in each line.
 
     Args:
@@ -121,7 +100,7 @@ def json_relation(
         optional: keys that may be absent or null.
     """
     files = _Files(paths, [scan(path, quoting=False) for path in paths], LINE)
-    keys = ", ".join(_text(f'$."{name}"') for name in columns)
+    keys = ", ".join(literal(f'$."{name}"') for name in columns)
     objects = (
         f"SELECT *, CASE WHEN _types[1] = 'OBJECT' THEN json_extract_string(line, [{keys}]) END AS "
         f"_texts FROM (SELECT c0 AS line, CASE WHEN json_valid(c0) THEN json_type(c0, ['$', {keys}])"
@@ -131,7 +110,8 @@ def json_relation(
         _Column(name, kind, f"_texts[{place}]", name in optional, f"_types[{place + 1}]")
         for place, (name, kind) in enumerate(columns.items(), 1)
     ]
-    return _checked(connection, files, objects, wanted, valid or {}, "_types[1] = 'OBJECT'")
+    whole = "_types[1] = 'OBJECT'"
+    return _checked(connection, files, objects, wanted, valid or {}, counted or {}, whole)
 
 
 @dataclass(frozen=True)
@@ -157,7 +137,7 @@ class _Column:
     def bad(self) -> str:
         wrong = f"({self.parsed}) IS NULL"
         if self.json:
-            kinds = ", ".join(map(_text, KINDS[self.kind].json))
+            kinds = ", ".join(map(literal, KINDS[self.kind].json))
             wrong = f"({wrong} OR {self.json} NOT IN ({kinds}))"
         return f"({self.raw} IS NOT NULL AND {wrong})" if self.optional else wrong
 
@@ -189,9 +169,9 @@ class _Files:
         options = {
             "auto_detect": "false",
             "header": str(self.dialect.headed).lower(),
-            "delim": _text(self.dialect.separator),
-            "quote": _text(quote),
-            "escape": _text(quote),
+            "delim": literal(self.dialect.separator),
+            "quote": literal(quote),
+            "escape": literal(quote),
             "comment": "''",
             "compression": "'gzip'" if compressed else "'none'",
             "strict_mode": "true",
@@ -202,7 +182,7 @@ class _Files:
         if newline == "\n":
             # DuckDB 2.0 misreads CR LF when it is told of it, and finds it when it is not.
             options["new_line"] = "'\\n'"
-        listed = ", ".join(_text(_as_glob(path)) for path in paths)
+        listed = ", ".join(literal(_as_glob(path)) for path in paths)
         chosen = ", ".join(f"{name} = {value}" for name, value in options.items())
         return f"SELECT * FROM read_csv([{listed}], {chosen})"
 
@@ -213,9 +193,10 @@ def _checked(
     table: str,
     columns: Sequence[_Column],
     valid: Valid,
+    counted: Mapping[str, str],
     whole: str = "true",
-) -> str:
-    """The SELECT, after every row was parsed once; `whole` says whether a row is one at all."""
+) -> Relation:
+    """The relation, after every row was parsed once; `whole` says whether a row is one at all."""
     import duckdb  # here, since the list of data sets imports every source
 
     for path, count in zip(files.paths, files.counts, strict=True):
@@ -226,13 +207,14 @@ def _checked(
     rules = [f"NOT coalesce({condition}, true)" for condition, _ in valid.values()]
     fault = f"CASE {' '.join(f'WHEN _flag{i} THEN {i}' for i in range(len(flags)))} "
     fault += " ".join(f"WHEN {rule} THEN {len(flags) + i}" for i, rule in enumerate(rules)) + " END"
-    inner = [f"{column.parsed} AS {_name(column.name)}" for column in columns]
+    inner = [f"{column.parsed} AS {name_of(column.name)}" for column in columns]
     inner += [f"{flag} AS _flag{place}" for place, flag in enumerate(flags)]
     inner += [f"{column.raw} AS _text{place}" for place, column in enumerate(columns)]
     every = f"SELECT {', '.join(inner)} FROM ({table})"
     try:
-        counted = f"SELECT count(*), count({fault}) FROM ({every})"
-        ((found, bad),) = connection.execute(counted).fetchall()
+        totals = ["count(*)", f"count({fault})", *(f"count_if({c})" for c in counted.values())]
+        query = f"SELECT {', '.join(totals)} FROM ({every})"
+        ((found, bad, *counts),) = connection.execute(query).fetchall()
         if bad:
             texts = ", ".join(f"_text{place}" for place in range(len(columns)))
             numbered = f"row_number() OVER () - 1 AS _row, {fault} AS _fault, {texts}"
@@ -251,8 +233,9 @@ def _checked(
     if found != (expected := sum(files.counts)):
         reason = f"its lines are {expected} rows, of which {found} can be told apart"
         raise parse_failure(files.paths, files.dialect, reason)
-    wanted = ", ".join(f"{column.cast} AS {_name(column.name)}" for column in columns)
-    return f"SELECT {wanted}, row_number() OVER () - 1 AS row FROM ({table})"
+    wanted = ", ".join(f"{column.cast} AS {name_of(column.name)}" for column in columns)
+    sql = f"SELECT {wanted}, row_number() OVER () - 1 AS row FROM ({table})"
+    return Relation(sql, found, dict(zip(counted, counts, strict=True)))
 
 
 def _fault(flag: int, columns: Sequence[_Column], texts: Sequence[str | None], valid: Valid) -> str:
@@ -290,13 +273,3 @@ def _common_header(
 def _as_glob(path: Path) -> str:
     """A pattern that this path alone matches."""
     return re.sub(r"[*?\[]", r"[\g<0>]", str(path))
-
-
-def _text(value: str) -> str:
-    """A literal in SQL."""
-    return "'" + value.replace("'", "''") + "'"
-
-
-def _name(value: str) -> str:
-    """A name in SQL."""
-    return '"' + value.replace('"', '""') + '"'

@@ -73,12 +73,18 @@ def test_types_and_optional_values(connection: Any, written: Any) -> None:
     assert found == [(2**63 - 1, -1500.0, True, None, 0), (-(2**63), None, None, "x", 1)]
 
 
-def test_many_rows_keep_their_order_on_several_threads(connection: Any, written: Any) -> None:
-    count = 300_000
-    content = b"a,b\n" + b"".join(b"%d,%d\n" % (i, i % 7) for i in range(count))
-    sql = csv_relation(connection, written(content, content), {"a": "BIGINT"})
-    wrong = f"SELECT count(*), count_if(a <> row % {count}) FROM ({sql})"
-    assert connection.execute(wrong).fetchone() == (2 * count, 0)
+@pytest.mark.parametrize("keep", ["true", "false"])
+def test_many_rows_keep_their_order_on_several_threads(written: Any, keep: str) -> None:
+    count = 500_000
+    content = b"a,b\n" + b"".join(b"%d,%064d\n" % (i, i % 7) for i in range(count))
+    connection = duckdb.connect(config={"threads": 4, "preserve_insertion_order": keep})
+    table = csv_relation(
+        connection, written(content, content), {"a": "BIGINT"}, counted={"odd": "a % 2 = 1"}
+    )
+    assert (table.rows, table.counts) == (2 * count, {"odd": count})
+    connection.execute(f"CREATE TABLE found AS {table}")
+    wrong = f"SELECT count(*), count_if(a <> row % {count}), count(DISTINCT row) FROM found"
+    assert connection.execute(wrong).fetchone() == (2 * count, 0, 2 * count)
 
 
 @pytest.mark.parametrize(
