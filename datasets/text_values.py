@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-Valid = Mapping[str, tuple[str, str]]
+Valid = dict[str, tuple[str, str]]
 """By column: a condition in SQL over the columns, and in words what is valid."""
 
 
