@@ -25,7 +25,8 @@ import numpy as np
 
 from scaling.batch import ItemAttribute, Schema
 from scaling.config import canonical_json
-from scaling.datasets.conversion_columns import ColumnFile, write_dictionary, write_events
+from scaling.datasets.conversion_columns import ColumnFile, write_events
+from scaling.datasets.conversion_dictionaries import write_dictionary
 from scaling.datasets.conversion_engine import Engine, Progress, explained, opened
 from scaling.datasets.conversion_lock import locked
 from scaling.datasets.conversion_tables import (
@@ -35,6 +36,7 @@ from scaling.datasets.conversion_tables import (
     read_events,
     stage,
 )
+from scaling.datasets.log import UNKNOWN_TIME
 from scaling.datasets.schema import check_schema, schema_facts
 from scaling.datasets.store import FORMAT, MANIFEST, is_stored
 
@@ -131,9 +133,10 @@ def _write(engine: Engine, conversion: Conversion, result: Path) -> dict[str, An
     check_schema(schema)
     events = engine.batches(
         "write events",
-        'SELECT users.number AS "user", items.number AS item, "time", action, scenario, "row" '
+        'SELECT users.number AS "user", items.number AS item, '
+        f'coalesce("time", {UNKNOWN_TIME + 1} - 1) AS "time", action, scenario, "row" '
         'FROM events JOIN users ON events."user" = users.id JOIN items ON events.item = items.id '
-        'ORDER BY 1, "time" NULLS FIRST, "row"',
+        "ORDER BY 1, 3, 6",
         counts["events"],
     )
     arrays, found = write_events(events, result, counts["events"])
@@ -164,7 +167,7 @@ def _write(engine: Engine, conversion: Conversion, result: Path) -> dict[str, An
         **conversion.record,
         "conversion": VERSION,
         "counts": counts,
-        "events": parts,
+        "parts": parts,
     }
 
 
@@ -190,32 +193,27 @@ def _schema(
 def _write_dictionaries(
     engine: Engine, schema: Schema, counts: Facts, result: Path
 ) -> dict[str, list[Any]]:
-    """`users.parquet`, `items.parquet`, and the arrays made of them; their facts."""
+    """`users.parquet`, `items.parquet`, and the arrays made of them; what the manifest needs."""
     users, items = counts["users"], counts["items"]
-    of_user = list(schema.request_attributes)
-    files = {
-        "user_offsets": ColumnFile(result / "user_offsets.npy", np.int64, (users + 1,)),
-        "user_attributes": ColumnFile(
-            result / "user_attributes.npy", np.int32, (users, len(of_user))
-        ),
-    }
-    for name in schema.item_attributes:
-        key = f"item_attribute.{name}"
-        files[key] = ColumnFile(result / f"{key}.npy", np.int64, (items,))
+    of_user = [f"{name}_code" for name in schema.request_attributes]
+    offsets = ColumnFile(result / "user_offsets.npy", np.int64, (users + 1,))
+    of_users = ColumnFile(result / "user_attributes.npy", np.int32, (users, len(of_user)))
     write_dictionary(
         engine.batches("write users", "FROM users_described ORDER BY number", users),
         result / "users.parquet",
-        {",".join(f"{name}_code" for name in of_user): files["user_attributes"]} if of_user else {},
-        offsets=files["user_offsets"],
+        {of_users: of_user} if of_user else {},
+        offsets,
     )
+    of_items = {
+        ColumnFile(result / f"item_attribute.{name}.npy", np.int64, (items,)): [f"{name}_code"]
+        for name in schema.item_attributes
+    }
     write_dictionary(
         engine.batches("write items", "FROM items_described ORDER BY number", items),
         result / "items.parquet",
-        {f"{name}_code": files[f"item_attribute.{name}"] for name in schema.item_attributes},
+        of_items,
     )
-    for file in files.values():
-        file.close()
-    return {name: file.facts() for name, file in files.items()}
+    return {file.path.stem: file.close() for file in (offsets, of_users, *of_items)}
 
 
 BLOCK_BYTES = 2**22
