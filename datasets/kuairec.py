@@ -95,6 +95,7 @@ class KuaiRecConfig(SourceConfig):
             connection,
             [features],
             {"user_id": "BIGINT"} | dict.fromkeys(USER_COLUMNS, "VARCHAR"),
+            quoting=True,
             optional=USER_COLUMNS,
         )
         tag = "TRY_CAST(regexp_extract(feat, '[0-9]+') AS BIGINT)"
