@@ -88,7 +88,10 @@ class TaobaoConfig(SourceConfig):
         )
         dropped = self.period == "nine days"
         kept = f"SELECT * FROM ({rows})" + (f" WHERE NOT ({outside})" if dropped else "")
-        items = f"SELECT item, category, min(row) AS first FROM ({kept}) GROUP BY item, category"
+        pairs = f"SELECT item, category, min(row) AS first FROM ({kept}) GROUP BY item, category"
+        ((several,),) = connection.execute(
+            f"SELECT count(*) FROM (SELECT item FROM ({pairs}) GROUP BY item HAVING count(*) > 1)"
+        ).fetchall()
         return SourceTables(
             events=f'SELECT "user", item, "time", (list_position([{names}], behaviour) - 1)'
             f"::UTINYINT AS action, 0::UTINYINT AS scenario, row FROM ({kept})",
@@ -97,11 +100,12 @@ class TaobaoConfig(SourceConfig):
                 tuple(int(name == other) for other in BEHAVIOURS) for name in BEHAVIOURS
             ),
             scenarios=("all",),
-            items=f"SELECT item, arg_min(category, first) AS category FROM ({items}) GROUP BY item",
+            items=f"SELECT item, arg_min(category, first) AS category FROM ({pairs}) GROUP BY item",
             facts={
                 "rows": rows.rows,
                 "period": self.period,
                 "outside_period": rows.counts["outside"],
+                "items_of_several_categories": several,
                 "removed": {"outside_period": rows.counts["outside"] if dropped else 0},
             },
         )

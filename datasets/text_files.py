@@ -54,6 +54,7 @@ def csv_relation(
     optional: Collection[str] = (),
     valid: Valid | None = None,
     counted: Mapping[str, str] | None = None,
+    unique: str = "",
 ) -> Relation:
     """The wanted columns of text tables.
 
@@ -65,6 +66,7 @@ def csv_relation(
         optional: columns whose value may be empty (NULL); elsewhere that is an error.
         valid: conditions on the values.
         counted: conditions in SQL whose rows are counted, by name.
+        unique: a column that may hold each value once.
 
     Raises:
         ValueError: what is wrong, with file, line and column.
@@ -81,7 +83,10 @@ def csv_relation(
         _Column(name, kind, f"c{names.index(name)}", name in optional)
         for name, kind in columns.items()
     ]
-    return _checked(connection, files, files.read(), wanted, valid or {}, counted or {})
+    relation = _checked(connection, files, files.read(), wanted, valid or {}, counted or {})
+    if unique:
+        _check_unique(connection, files, relation, unique)
+    return relation
 
 
 def json_relation(
@@ -236,6 +241,18 @@ def _checked(
     wanted = ", ".join(f"{column.cast} AS {name_of(column.name)}" for column in columns)
     sql = f"SELECT {wanted}, row_number() OVER () - 1 AS row FROM ({table})"
     return Relation(sql, found, dict(zip(counted, counts, strict=True)))
+
+
+def _check_unique(
+    connection: duckdb.DuckDBPyConnection, files: _Files, relation: Relation, column: str
+) -> None:
+    again = connection.execute(
+        f"SELECT {name_of(column)}, max(row) FROM ({relation}) GROUP BY 1 HAVING count(*) > 1 "
+        "ORDER BY 2 LIMIT 1"
+    ).fetchall()
+    for value, row in again:
+        where = place_of(files.paths, files.counts, row, files.dialect)
+        raise ValueError(f"{where}, column {column!r}: {shown(str(value))} is there before")
 
 
 def _fault(flag: int, columns: Sequence[_Column], texts: Sequence[str | None], valid: Valid) -> str:

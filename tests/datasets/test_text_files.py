@@ -73,11 +73,10 @@ def test_types_and_optional_values(connection: Any, written: Any) -> None:
     assert found == [(2**63 - 1, -1500.0, True, None, 0), (-(2**63), None, None, "x", 1)]
 
 
-@pytest.mark.parametrize("keep", ["true", "false"])
-def test_many_rows_keep_their_order_on_several_threads(written: Any, keep: str) -> None:
+def test_many_rows_keep_their_order_on_several_threads(written: Any) -> None:
     count = 500_000
     content = b"a,b\n" + b"".join(b"%d,%064d\n" % (i, i % 7) for i in range(count))
-    connection = duckdb.connect(config={"threads": 4, "preserve_insertion_order": keep})
+    connection = duckdb.connect(config={"threads": 4, "preserve_insertion_order": False})
     table = csv_relation(
         connection, written(content, content), {"a": "BIGINT"}, counted={"odd": "a % 2 = 1"}
     )
@@ -149,6 +148,13 @@ def test_a_condition_names_the_first_row_that_breaks_it(connection: Any, written
     ):
         rows(connection, paths, valid=valid)
     assert len(rows(connection, paths[:1], valid=valid)) == 2
+
+
+def test_a_column_of_keys_holds_each_once(connection: Any, written: Any) -> None:
+    paths = written(b"a,b\n1,x\n2,y\n", b"a,b\n3,y\n1,z\n")
+    with pytest.raises(ValueError, match=r"f1\.csv, line 3, column 'a': '1' is there before"):
+        rows(connection, paths, unique="a")
+    assert len(rows(connection, paths[:1], unique="a")) == 2
 
 
 def test_headers_must_agree(connection: Any, written: Any) -> None:

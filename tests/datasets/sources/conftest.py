@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -225,7 +224,7 @@ EXAMPLES = [
     Example("amazon", {"ratings_Books.csv": RATINGS_2014}, 4, 4, 2, 3, {"edition": "2014 ratings"}),
     Example("amazon", {"Books.csv": RATINGS_2018}, 4, 3, 2, 2, {"edition": "2018 ratings"}),
     Example("amazon", {"Books.json.gz": REVIEWS_2018}, 2, 2, 2, 1, {"edition": "2018 reviews"}),
-    Example("amazon", {"Books.csv.gz": RATINGS_2023}, 3, 3, 2, 2),
+    Example("amazon", {"Books.csv.gz": RATINGS_2023}, 3, 3, 2, 2, {"edition": "2023 ratings"}),
     Example("amazon", {"Books.jsonl": REVIEWS_2023}, 2, 2, 2, 2, {"edition": "2023 reviews"}),
     Example("spotify-sessions", SESSIONS, 5, 5, 2, 3),
     Example("thirty-music", THIRTY_MUSIC, 6, 6, 2, 3),
@@ -250,19 +249,44 @@ def examples() -> list[Example]:
     return EXAMPLES
 
 
-@pytest.fixture
-def prepared(tmp_path: Path) -> Callable[..., tuple[EventLog, dict[str, Any]]]:
-    """The log of an example, and the facts about it."""
+@dataclass(frozen=True)
+class Prepared:
+    """A prepared log by official ids."""
 
-    def prepare(name: str, files: Mapping[str, bytes] | None = None, **options: Any) -> Any:
-        chosen = next(
-            e for e in EXAMPLES if e.name == name and e.options.items() <= options.items()
+    events: list[tuple[Any, ...]]
+    """User, item, time, action, scenario (by name), in the log's order."""
+    users: dict[Any, dict[str, Any]]
+    items: dict[Any, dict[str, Any]]
+    """Attributes by official id."""
+    facts: dict[str, Any]
+    log: EventLog
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Callable[..., Prepared]:
+    """Prepares the files of the example with these options, or others of their names."""
+
+    def prepare(name: str, files: Mapping[str, bytes] | None = None, **options: Any) -> Prepared:
+        found = [e for e in EXAMPLES if e.name == name]
+        example = next((e for e in found if e.options == options), found[0])
+        folder = tmp_path / f"files{len(list(tmp_path.iterdir()))}"
+        config = replace(example, options=options).write(folder, {**example.files, **(files or {})})
+        path = config.prepare()
+        log, facts = load_log(path)
+        users, items = (
+            pa_parquet.read_table(path / f"{kind}.parquet").to_pylist()
+            for kind in ("users", "items")
         )
-        config = Example(name, files or chosen.files, 0, 0, 0, 0, options).write(tmp_path)
-        return load_log(config.prepare())
+        events = zip(log.users(), log.items, log.times, log.actions, log.scenarios, strict=True)
+        return Prepared(
+            [
+                (users[u]["id"], items[i]["id"], int(t), int(a), log.schema.scenarios[s])
+                for u, i, t, a, s in events
+            ],
+            {row["id"]: row for row in users},
+            {row["id"]: row for row in items},
+            facts,
+            log,
+        )
 
     return prepare
-
-
-def as_json(rows: list[dict[str, Any]]) -> bytes:
-    return "".join(json.dumps(row) + "\n" for row in rows).encode()
