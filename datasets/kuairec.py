@@ -87,6 +87,7 @@ class KuaiRecConfig(SourceConfig):
             [categories],
             {"video_id": "BIGINT", "feat": "VARCHAR"},
             quoting=True,
+            unique="video_id",
             valid={
                 "feat": (r"regexp_full_match(feat, '\[[0-9, ]*\]')", "numbers, such as [27, 9]")
             },
@@ -96,6 +97,7 @@ class KuaiRecConfig(SourceConfig):
             [features],
             {"user_id": "BIGINT"} | dict.fromkeys(USER_COLUMNS, "VARCHAR"),
             quoting=True,
+            unique="user_id",
             optional=USER_COLUMNS,
         )
         tag = "TRY_CAST(regexp_extract(feat, '[0-9]+') AS BIGINT)"

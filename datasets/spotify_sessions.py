@@ -161,6 +161,7 @@ def _tracks(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> str
         TRACK_COLUMNS,
         optional=("release_year", "key", "mode"),
         valid=not_negative("duration"),
+        unique="track_id",
     )
     duration = "CASE WHEN duration > 0 THEN floor(2 * log2(duration))::BIGINT END"
     return (

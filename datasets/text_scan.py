@@ -16,10 +16,11 @@ from typing import BinaryIO, cast
 import numpy as np
 import numpy.typing as npt
 
-Bytes = npt.NDArray[np.uint8]
+Flags = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
 CHUNK = 2**22
+LONGEST_HEADER = 2**20
 BOM = codecs.BOM_UTF8
 LF, CR, QUOTE = 10, 13, 34
 
@@ -59,7 +60,7 @@ def scan(path: Path, *, quoting: bool) -> Scan:
             chunk = chunk.removeprefix(BOM)
             if not chunk:
                 continue
-        if len(first) < CHUNK and b"\n" not in first:
+        if len(first) < LONGEST_HEADER and b"\n" not in first:
             first += chunk
         if (place := chunk.find(b"\0")) >= 0:
             raise ValueError(f"{path}, line {counter.line_of(chunk, place)}: holds a NUL byte")
@@ -127,26 +128,33 @@ class _Counter:
 
     def add(self, chunk: bytes) -> None:
         values = np.frombuffer(chunk, np.uint8)
-        feeds = np.flatnonzero(values == LF)
-        self._check_ends(chunk, values, feeds)
-        ends = feeds
+        outside = np.ones(1, bool)
+        begins_quoted = self.quoted
         if self.quoting and (self.quoted or QUOTE in chunk):
-            inside = (np.cumsum(values == QUOTE) + self.quoted) % 2 == 1
-            ends = feeds[~inside[feeds]]
-            self.quoted = bool(inside[-1])
+            outside = (np.cumsum(values == QUOTE) + self.quoted) % 2 == 0
+            self.quoted = not outside[-1]
             if (place := chunk.rfind(b'"')) >= 0:
                 self.quote_line = self.line_of(chunk, place)
+        ends = np.flatnonzero((values == LF) & outside)
+        before = values[np.maximum(ends - 1, 0)]
+        if len(ends) and ends[0] == 0:
+            before[0] = self.last
+        if self.last == CR and not begins_quoted and chunk[0] != LF:
+            raise self._stray(self.lines + 1)
+        if CR in chunk:
+            returns = np.flatnonzero((values[:-1] == CR) & outside[: len(values) - 1])
+            stray = returns[values[returns + 1] != LF]
+            if len(stray):
+                raise self._stray(self.line_of(chunk, int(stray[0])))
+        self._check_ends(chunk, ends, before == CR)
         # The bytes of every row that ends here; a carriage return alone is a blank line.
         sizes = np.diff(ends, prepend=-1 - self.pending) - 1
+        self.rows += int(((sizes > 1) | ((sizes == 1) & (before != CR))).sum())
         if len(ends):
-            before = values[np.maximum(ends - 1, 0)]
-            if ends[0] == 0:
-                before[0] = self.last
-            self.rows += int(((sizes > 1) | ((sizes == 1) & (before != CR))).sum())
             self.pending = len(chunk) - 1 - int(ends[-1])
         else:
             self.pending += len(chunk)
-        self.lines += len(feeds)
+        self.lines += chunk.count(b"\n")
         self.last = chunk[-1]
 
     def finish(self) -> tuple[int, str]:
@@ -159,36 +167,19 @@ class _Counter:
             raise self._stray(self.lines + 1)
         return self.rows + (self.pending > 0), self.newline or "\n"
 
-    def _check_ends(self, chunk: bytes, values: Bytes, feeds: Ints) -> None:
-        """Refuses a carriage return without a line feed, and line ends of two kinds."""
-        plain = not self.quoting  # quoted text has line ends of its own
-        if plain and self.last == CR and chunk[0] != LF:
-            raise self._stray(self.lines + 1)
-        if not len(feeds):
-            if plain and CR in chunk[:-1]:
-                raise self._stray(self.lines + 1)
+    def _check_ends(self, chunk: bytes, ends: Ints, returns: Flags) -> None:
+        """Refuses rows that end in CR LF where others end in LF."""
+        if not len(ends):
             return
-        before = values[np.maximum(feeds - 1, 0)]
-        if feeds[0] == 0:
-            before[0] = self.last
-        returns = before == CR
-        if not self.newline:
-            self.newline = "\r\n" if returns[0] else "\n"
-        if not plain:
-            return
+        self.newline = self.newline or ("\r\n" if returns[0] else "\n")
         other = np.flatnonzero(returns != (self.newline == "\r\n"))
         if len(other):
             names = ("CR LF", "LF") if self.newline == "\r\n" else ("LF", "CR LF")
+            line = self.line_of(chunk, int(ends[other[0]]))
             raise ValueError(
-                f"{self.path}, line {self.lines + int(other[0]) + 1}: ends in {names[1]}, the lines "
-                f"before in {names[0]}; make them alike (dos2unix)"
+                f"{self.path}, line {line}: ends in {names[1]}, the lines before in {names[0]}; "
+                "make them alike (dos2unix)"
             )
-        if CR in chunk:
-            stray = np.flatnonzero(values == CR)
-            stray = stray[stray < len(values) - 1]
-            stray = stray[values[stray + 1] != LF]
-            if len(stray):
-                raise self._stray(self.line_of(chunk, int(stray[0])))
 
     def _stray(self, line: int) -> ValueError:
         return ValueError(

@@ -177,6 +177,7 @@ def _read(
         separator="\t",
         header=tuple(columns),
         valid={**rules, **valid},
+        unique="" if pair else "id",
     )
     return _File(rows, properties, relations)
 

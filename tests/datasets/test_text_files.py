@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from scaling.datasets import text_scan
 from scaling.datasets.text_files import csv_relation, json_relation
 
 COLUMNS = {"b": "VARCHAR", "a": "BIGINT"}
@@ -130,7 +132,9 @@ def test_what_is_wrong_is_named(
         (b'a,b\n1,x"y\n2,z"w\n', "line 2, column 'b': 'x\"y' holds a quote"),
         (b'a,b\n1,"x\ny"\n2,z,3\n', "line 4 is too long"),
         (b'a,b\n1,"x\ny"\n"",z\n', "line 4, column 'a': is missing"),
-        (b"a,b\n1,x\r\n2,y\n", "f0.csv"),
+        (b"a,b\n1,x\r\n2,y\n", "line 2: ends in CR LF"),
+        (b'a,b\n1,"x\r\n"\n2,y\r\n', "line 4: ends in CR LF"),
+        (b'a,b\n1,"x"\r2,y\n', "line 2: holds a carriage return"),
     ],
 )
 def test_quoted_files_are_diagnosed(
@@ -160,6 +164,43 @@ def test_a_column_of_keys_holds_each_once(connection: Any, written: Any) -> None
 def test_headers_must_agree(connection: Any, written: Any) -> None:
     with pytest.raises(ValueError, match=r"f1.csv holds the columns b, a; .*f0.csv holds a, b"):
         rows(connection, written(b"a,b\n1,x\n", b"b,a\nx,1\n"))
+
+
+@pytest.mark.parametrize("quoting", [False, True])
+def test_a_file_scans_alike_in_chunks_of_any_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quoting: bool
+) -> None:
+    path, rng = tmp_path / "f.csv", random.Random(0)
+    parts = (
+        b"a",
+        b",",
+        b"\n",
+        b"\n",
+        b"\r\n",
+        b"\r",
+        b'"',
+        b'""',
+        "\u00e9".encode(),
+        b"\xff",
+        b"\0",
+    )
+    weights = (30, 10, 10, 5, 1, 0.3, 3, 3, 5, 0.2, 0.2)
+
+    def found(chunk: int) -> Any:
+        monkeypatch.setattr(text_scan, "CHUNK", chunk)
+        try:
+            return text_scan.scan(path, quoting=quoting)
+        except ValueError as error:
+            return str(error)
+
+    kinds = set()
+    for _ in range(300):
+        path.write_bytes(BOM * rng.randint(0, 1) + b"".join(rng.choices(parts, weights, k=25)))
+        whole = found(2**22)
+        kinds.add(whole.split(":")[1][:12] if isinstance(whole, str) else "whole")
+        for chunk in (4, 5, 9, 16):
+            assert found(chunk) == whole, path.read_bytes()
+    assert len(kinds) >= 5
 
 
 def test_absent_and_damaged_files_are_refused(connection: Any, tmp_path: Path) -> None:
