@@ -190,7 +190,7 @@ def _write_dictionaries(
     offsets = ColumnFile(result / "user_offsets.npy", np.int64, (users + 1,))
     of_users = ColumnFile(result / "user_attributes.npy", np.int32, (users, len(of_user)))
     write_dictionary(
-        engine.batches("write users", "FROM users_described ORDER BY number", users),
+        engine.batches("users", "FROM users_described ORDER BY number", users),
         result / "users.parquet",
         {of_users: of_user} if of_user else {},
         offsets,
@@ -200,7 +200,7 @@ def _write_dictionaries(
         for name in schema.item_attributes
     }
     write_dictionary(
-        engine.batches("write items", "FROM items_described ORDER BY number", items),
+        engine.batches("items", "FROM items_described ORDER BY number", items),
         result / "items.parquet",
         of_items,
     )

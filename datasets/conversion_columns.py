@@ -64,8 +64,7 @@ class ColumnFile:
 
 def values_bytes(values: npt.NDArray[Any], dtype: npt.DTypeLike) -> memoryview:
     """As they stand in the file."""
-    kept = np.ascontiguousarray(values, dtype)
-    return memoryview(kept.reshape(-1)).cast("B") if kept.size else memoryview(b"")
+    return np.ascontiguousarray(values, dtype).reshape(-1).view(np.uint8).data
 
 
 def column_blocks(path: Path, start: int = 0, stop: int | None = None) -> Iterator[bytes]:

@@ -53,14 +53,14 @@ class Engine:
 
     def batches(self, stage: str, query: str, rows: int) -> Iterator[pa.RecordBatch]:
         """A large result of `rows` rows, batch by batch; only a few are in memory at once."""
-        with self._watched(f"{stage}: sort"):
+        with self._watched(f"sort {stage}"):
             reader = self.connection.sql(query).to_arrow_reader(2**17)
             batch = next(reader, None)
         done = 0
         while batch is not None:
             yield batch
             done += len(batch)
-            self.progress(stage, done / rows)
+            self.progress(f"write {stage}", done / rows)
             batch = next(reader, None)
 
     @contextmanager

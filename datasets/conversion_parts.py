@@ -32,7 +32,7 @@ from scaling.datasets.conversion_columns import (
 )
 from scaling.datasets.conversion_engine import Engine
 from scaling.datasets.conversion_repeats import Columns, Repeats
-from scaling.datasets.conversion_tables import Facts, stage
+from scaling.datasets.conversion_tables import Facts, note
 from scaling.datasets.log import UNKNOWN_TIME
 
 PART_EVENTS = 2**24
@@ -67,7 +67,7 @@ def write_parts(engine: Engine, result: Path, events: int) -> tuple[dict[str, An
     folder.mkdir(parents=True, exist_ok=True)
     size = max(PART_EVENTS, -(-events // MOST_PARTS))
     ranges = engine.rows(
-        "parts",
+        "make dictionaries",
         "SELECT min(number), max(number), sum(events)::BIGINT, min(id), max(id) FROM (SELECT *, "
         f"(sum(events) OVER (ORDER BY number) - 1) // {size} AS part FROM users) GROUP BY part "
         "ORDER BY 1",
@@ -91,13 +91,13 @@ def write_parts(engine: Engine, result: Path, events: int) -> tuple[dict[str, An
                 "events": count,
             }
             batches = engine.batches(
-                f"sort and write events, part {number + 1} of {len(ranges)}",
+                f"part {number + 1} of {len(ranges)}",
                 _query(first_id, last_id),
                 count,
             )
-            written = _write_part(batches, path, files)
-            stage(engine, f"part {number}", lambda h=head, w=written: h | w)
-            good.append(head | written)
+            facts = head | _write_part(batches, path, files)
+            note(engine, f"part {number}", facts)
+            good.append(facts)
     return {name: file.close() for name, file in files.items()}, good
 
 
@@ -175,7 +175,9 @@ def _verified(engine: Engine, result: Path, parts: int) -> list[Facts]:
 
     What comes behind them is thrown away.
     """
-    noted = dict(engine.rows("parts", "SELECT name, facts FROM stages WHERE name LIKE 'part %'"))
+    noted = dict(
+        engine.rows("verify parts", "SELECT name, facts FROM stages WHERE name LIKE 'part %'")
+    )
     good: list[Facts] = []
     done = 0
     while len(good) < parts and f"part {len(good)}" in noted:
@@ -186,7 +188,7 @@ def _verified(engine: Engine, result: Path, parts: int) -> list[Facts]:
         good.append(facts)
         done = stop
     for number in range(len(good), parts):
-        engine.run("parts", f"DELETE FROM stages WHERE name = 'part {number}'")
+        engine.run("verify parts", f"DELETE FROM stages WHERE name = 'part {number}'")
     kept = {facts["file"] for facts in good}
     for path in (result / "events").iterdir():
         if path.name not in kept:
