@@ -137,11 +137,9 @@ def explained(path: Path, memory: int) -> Iterator[None]:
             f"{memory / 1e9:.2f} GB of memory (--memory) or the disk of {path.parent} are too "
             f"little: {_first_line(error)}"
         ) from error
-    except duckdb.IOException as error:
+    except duckdb.Error as error:
         if any(word in str(error) for word in _FULL):
             raise _no_room(path, _first_line(error)) from error
-        raise ValueError(f"the source can't be read: {_first_line(error)}") from error
-    except duckdb.Error as error:
         raise ValueError(f"the source can't be read: {_first_line(error)}") from error
     except OSError as error:
         raise _no_room(path, error.strerror or str(error)) from error
