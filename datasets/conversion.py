@@ -6,7 +6,8 @@ files, each user in one part; `users.parquet` and `items.parquet`, which lead fr
 official ids. Numbers ascend with the official id, so that nothing depends on threads.
 
 Work goes on in a folder beside it, `.NAME.partial`, which outlives a killed run: its finished
-stages (events read, dictionaries made) are found again. The result takes its name at the end.
+stages (events read, dictionaries made, each part of the users written) are found again and
+verified. The result takes its name at the end.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ import numpy as np
 
 from scaling.batch import ItemAttribute, Schema
 from scaling.config import canonical_json
-from scaling.datasets.conversion_columns import ColumnFile, write_events
+from scaling.datasets.conversion_columns import ColumnFile, column_blocks
 from scaling.datasets.conversion_dictionaries import write_dictionary
 from scaling.datasets.conversion_engine import Engine, Progress, explained, opened
 from scaling.datasets.conversion_lock import locked
+from scaling.datasets.conversion_parts import write_parts
 from scaling.datasets.conversion_tables import (
     Facts,
     make_attributes,
@@ -36,7 +38,6 @@ from scaling.datasets.conversion_tables import (
     read_events,
     stage,
 )
-from scaling.datasets.log import UNKNOWN_TIME
 from scaling.datasets.schema import check_schema, schema_facts
 from scaling.datasets.store import FORMAT, MANIFEST, is_stored
 
@@ -80,11 +81,10 @@ def convert(
         if is_stored(path):
             return
         work.mkdir(exist_ok=True)
-        for half in ("spilled", "result"):
-            shutil.rmtree(work / half, ignore_errors=True)
+        shutil.rmtree(work / "spilled", ignore_errors=True)
         _drop_damaged(work)
         result = work / "result"
-        result.mkdir()
+        result.mkdir(exist_ok=True)
         with opened(
             work / "events.duckdb", memory=memory, threads=threads, progress=progress
         ) as engine:
@@ -131,16 +131,7 @@ def _write(engine: Engine, conversion: Conversion, result: Path) -> dict[str, An
     }
     schema = _schema(conversion, tables, counts["items"], attributes)
     check_schema(schema)
-    events = engine.batches(
-        "write events",
-        'SELECT users.number AS "user", items.number AS item, '
-        f'coalesce("time", {UNKNOWN_TIME + 1} - 1) AS "time", action, scenario, "row" '
-        'FROM events JOIN users ON events."user" = users.id JOIN items ON events.item = items.id '
-        "ORDER BY 1, 3, 6",
-        counts["events"],
-    )
-    arrays, found = write_events(events, result, counts["events"])
-    parts = found.pop("parts")
+    arrays, parts = write_parts(engine, result, counts["events"])
     arrays |= _write_dictionaries(engine, schema, counts, result)
     left_out = {"events_left_out": read["events_read"] - counts["events"]}
     if "duplicates_removed" in read:
@@ -161,7 +152,7 @@ def _write(engine: Engine, conversion: Conversion, result: Path) -> dict[str, An
             **tables.facts,
             **read,
             **left_out,
-            **found,
+            "repeats": sum(part["repeats"] for part in parts),
             **more,
         },
         **conversion.record,
@@ -199,7 +190,7 @@ def _write_dictionaries(
     offsets = ColumnFile(result / "user_offsets.npy", np.int64, (users + 1,))
     of_users = ColumnFile(result / "user_attributes.npy", np.int32, (users, len(of_user)))
     write_dictionary(
-        engine.batches("write users", "FROM users_described ORDER BY number", users),
+        engine.batches("users", "FROM users_described ORDER BY number", users),
         result / "users.parquet",
         {of_users: of_user} if of_user else {},
         offsets,
@@ -209,14 +200,11 @@ def _write_dictionaries(
         for name in schema.item_attributes
     }
     write_dictionary(
-        engine.batches("write items", "FROM items_described ORDER BY number", items),
+        engine.batches("items", "FROM items_described ORDER BY number", items),
         result / "items.parquet",
         of_items,
     )
     return {file.path.stem: file.close() for file in (offsets, of_users, *of_items)}
-
-
-BLOCK_BYTES = 2**22
 
 
 def _fingerprint(manifest: Mapping[str, Any], folder: Path) -> str:
@@ -227,9 +215,6 @@ def _fingerprint(manifest: Mapping[str, Any], folder: Path) -> str:
     for name in (*first, *(name for name in arrays if name not in first)):
         dtype, shape = arrays[name]
         digest.update(f"{name} {dtype} {tuple(shape)}".encode())
-        with (folder / f"{name}.npy").open("rb") as file:
-            np.lib.format.read_magic(file)
-            np.lib.format.read_array_header_1_0(file)
-            while block := file.read(BLOCK_BYTES):
-                digest.update(block)
+        for block in column_blocks(folder / f"{name}.npy"):
+            digest.update(block)
     return digest.hexdigest()[:16]

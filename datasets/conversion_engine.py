@@ -53,14 +53,14 @@ class Engine:
 
     def batches(self, stage: str, query: str, rows: int) -> Iterator[pa.RecordBatch]:
         """A large result of `rows` rows, batch by batch; only a few are in memory at once."""
-        with self._watched(f"{stage}: sort"):
+        with self._watched(f"sort {stage}"):
             reader = self.connection.sql(query).to_arrow_reader(2**17)
             batch = next(reader, None)
         done = 0
         while batch is not None:
             yield batch
             done += len(batch)
-            self.progress(stage, done / rows)
+            self.progress(f"write {stage}", done / rows)
             batch = next(reader, None)
 
     @contextmanager
@@ -137,11 +137,9 @@ def explained(path: Path, memory: int) -> Iterator[None]:
             f"{memory / 1e9:.2f} GB of memory (--memory) or the disk of {path.parent} are too "
             f"little: {_first_line(error)}"
         ) from error
-    except duckdb.IOException as error:
+    except duckdb.Error as error:
         if any(word in str(error) for word in _FULL):
             raise _no_room(path, _first_line(error)) from error
-        raise ValueError(f"the source can't be read: {_first_line(error)}") from error
-    except duckdb.Error as error:
         raise ValueError(f"the source can't be read: {_first_line(error)}") from error
     except OSError as error:
         raise _no_room(path, error.strerror or str(error)) from error

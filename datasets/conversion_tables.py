@@ -43,13 +43,18 @@ def stage(engine: Engine, name: str, make: Callable[[], Facts]) -> Facts:
     engine.connection.execute("BEGIN TRANSACTION")
     try:
         facts = make()
-        engine.connection.execute("INSERT INTO stages VALUES (?, ?)", [name, json.dumps(facts)])
+        note(engine, name, facts)
         engine.connection.execute("COMMIT")
     except BaseException:
         with suppress(duckdb.Error):  # a commit that failed has rolled back
             engine.connection.execute("ROLLBACK")
         raise
     return facts
+
+
+def note(engine: Engine, name: str, facts: Facts) -> None:
+    """Keeps what a finished stage found out."""
+    engine.connection.execute("INSERT INTO stages VALUES (?, ?)", [name, json.dumps(facts)])
 
 
 def read_events(engine: Engine, tables: SourceTables) -> Facts:
@@ -59,7 +64,7 @@ def read_events(engine: Engine, tables: SourceTables) -> Facts:
         ValueError: a column of another type, an empty or impossible value, no events at all.
         duckdb.Error: the files can't be read.
     """
-    types = _types(engine, "events", tables.events)
+    types = _types(engine, tables.events)
     for name, valid in COLUMNS.items():
         if types.get(name) not in valid:
             raise ValueError(
@@ -132,7 +137,7 @@ def make_dictionaries(engine: Engine, min_user_events: int, min_item_events: int
         ("items", "item", min_item_events),
     ):
         engine.run(
-            kept,
+            "make dictionaries",
             f"CREATE TEMP TABLE kept_{kept} AS SELECT {column} AS id, count(*) AS events "
             f"FROM events GROUP BY 1 HAVING count(*) >= {least}",
         )
@@ -151,19 +156,21 @@ def make_dictionaries(engine: Engine, min_user_events: int, min_item_events: int
                 "SEMI JOIN kept_items ON events.item = kept_items.id "
                 f"GROUP BY 1 HAVING count(*) >= {least}",
             )
-            engine.run("filter", f"DROP TABLE {kept}")
-            engine.run("filter", f"ALTER TABLE still_kept RENAME TO {kept}")
+            engine.run(f"filter, round {rounds}", f"DROP TABLE {kept}")
+            engine.run(f"filter, round {rounds}", f"ALTER TABLE still_kept RENAME TO {kept}")
         if _sizes(engine) == before:
             break
     for name in ("users", "items"):
         engine.run(
-            name,
+            "make dictionaries",
             f"CREATE TABLE {name} AS SELECT (row_number() OVER (ORDER BY id) - 1)::INTEGER "
             f"AS number, id, events FROM kept_{name}",
         )
-        engine.run(name, f"DROP TABLE kept_{name}")
-    ((num_users, events),) = engine.rows("users", "SELECT count(*), sum(events) FROM users")
-    ((num_items,),) = engine.rows("items", "SELECT count(*) FROM items")
+        engine.run("make dictionaries", f"DROP TABLE kept_{name}")
+    ((num_users, events),) = engine.rows(
+        "make dictionaries", "SELECT count(*), sum(events) FROM users"
+    )
+    ((num_items,),) = engine.rows("make dictionaries", "SELECT count(*) FROM items")
     if not events:
         raise ValueError(
             f"no event is left with min_user_events = {min_user_events} and min_item_events = "
@@ -174,7 +181,7 @@ def make_dictionaries(engine: Engine, min_user_events: int, min_item_events: int
 
 def _sizes(engine: Engine) -> tuple[Any, ...]:
     (sizes,) = engine.rows(
-        "filter", "SELECT (SELECT (count(*), sum(events)) FROM kept_users), "
+        "make dictionaries", "SELECT (SELECT (count(*), sum(events)) FROM kept_users), "
         "(SELECT (count(*), sum(events)) FROM kept_items)"
     )  # fmt: skip
     return sizes
@@ -194,10 +201,10 @@ def make_attributes(engine: Engine, kind: str, query: str) -> Facts:
     """
     dictionary = f"{kind}s"
     if not query:
-        engine.run(dictionary, f"CREATE VIEW {dictionary}_described AS FROM {dictionary}")
+        engine.run("read attributes", f"CREATE VIEW {dictionary}_described AS FROM {dictionary}")
         return {"sizes": {}}
-    types = _types(engine, dictionary, query)
-    wanted = _types(engine, dictionary, f"SELECT id FROM {dictionary}")["id"]
+    types = _types(engine, query)
+    wanted = _types(engine, f"SELECT id FROM {dictionary}")["id"]
     if types.get(kind) != wanted:
         raise ValueError(
             f"the query of {dictionary} must have the column {kind!r} of type {wanted} as the "
@@ -207,9 +214,9 @@ def make_attributes(engine: Engine, kind: str, query: str) -> Facts:
     for name in names:
         if not name.isidentifier() or name in ("number", "id", "events"):
             raise ValueError(f"{name!r} can't be the name of an attribute of the {dictionary}")
-    engine.run(dictionary, f"CREATE TEMP TABLE listed AS {query}")
+    engine.run("read attributes", f"CREATE TEMP TABLE listed AS {query}")
     twice = engine.rows(
-        dictionary,
+        "read attributes",
         f'SELECT "{kind}", count(*) FROM listed GROUP BY 1 HAVING count(*) > 1 OR "{kind}" IS NULL '
         "ORDER BY 1 LIMIT 1",
     )
@@ -224,19 +231,19 @@ def make_attributes(engine: Engine, kind: str, query: str) -> Facts:
         for name in names
     )
     engine.run(
-        dictionary,
+        "read attributes",
         f"CREATE TABLE {dictionary}_described AS SELECT number, id, events{codes} "
         f'FROM {dictionary} LEFT JOIN listed ON id = "{kind}"',
     )
     sizes = "".join(f', max("{name}_code") + 1' for name in names)
     ((known, *found),) = engine.rows(
-        dictionary,
+        "read attributes",
         f'SELECT (SELECT count(*) FROM listed SEMI JOIN {dictionary} ON id = "{kind}"){sizes} '
         f"FROM {dictionary}_described",
     )
-    ((listed,),) = engine.rows(dictionary, "SELECT count(*) FROM listed")
-    ((there,),) = engine.rows(dictionary, f"SELECT count(*) FROM {dictionary}")
-    engine.run(dictionary, "DROP TABLE listed")
+    ((listed,),) = engine.rows("read attributes", "SELECT count(*) FROM listed")
+    ((there,),) = engine.rows("read attributes", f"SELECT count(*) FROM {dictionary}")
+    engine.run("read attributes", "DROP TABLE listed")
     return {
         "sizes": dict(zip(names, found)),
         f"{dictionary}_listed_without_events": listed - known,
@@ -244,6 +251,6 @@ def make_attributes(engine: Engine, kind: str, query: str) -> Facts:
     }
 
 
-def _types(engine: Engine, what: str, query: str) -> dict[str, str]:
+def _types(engine: Engine, query: str) -> dict[str, str]:
     """The types of a query's columns, by name."""
-    return {row[0]: row[1] for row in engine.rows(what, f"DESCRIBE {query}")}
+    return {row[0]: row[1] for row in engine.connection.execute(f"DESCRIBE {query}").fetchall()}

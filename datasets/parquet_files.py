@@ -103,13 +103,10 @@ def check_rows(
     )
     try:
         found = connection.execute(f"SELECT {tests} FROM {table}").fetchone() or ()
-        rows = {
-            row: column for row, column in zip(reversed(found), reversed(wrong)) if row is not None
-        }
-        if not rows:
+        first = [(row, column) for row, column in zip(found, wrong) if row is not None]
+        if not first:
             return
-        row = min(rows)
-        column = rows[row]
+        row, column = min(first, key=lambda fault: fault[0])
         condition, valid = wrong[column]
         value = connection.execute(
             f"SELECT {name(column)} FROM {table} WHERE file_row_number = {row} AND ({condition}) "

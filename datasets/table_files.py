@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow.parquet as pa_parquet
 
@@ -25,6 +25,8 @@ SUFFIXES = {
     ".txt.gz": ",",
 }
 """Of file names, with the usual separator."""
+
+T = TypeVar("T")
 
 NUMBER = "-?[0-9]+"
 LARGEST = 2**63 - 1
@@ -155,7 +157,7 @@ class TableFiles:
         rows = relation({self.time: (f"{moment} IS NOT NULL", MOMENT)})
         return f"SELECT * REPLACE ({moment} AS {name(self.time)}) FROM ({rows})"
 
-    def _wanted(self, kinds: Mapping[str, object]) -> dict[str, object]:
+    def _wanted(self, kinds: Mapping[str, T]) -> dict[str, T]:
         """What each wanted column may be, by its use."""
         found = dict.fromkeys(self.ids, kinds["id"]) | {self.time: kinds["time"]}
         found |= dict.fromkeys(self.words, kinds["word"])

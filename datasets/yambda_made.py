@@ -50,9 +50,9 @@ def write_events(path: Path, events: int, seed: int = 0) -> Path:
                 "played_ratio_pct": ratio,
                 "track_length_seconds": rng.integers(60, 400, count).astype(np.uint32),
             }
-            again = np.flatnonzero(rng.random(count - 1) < 0.001) + 1 if count > 1 else []
+            again = 1 + np.flatnonzero(rng.random(count - 1) < 0.001)
             for column in (*columns.values(), kind, listen):
-                column[again] = column[np.asarray(again, np.int64) - 1]
+                column[again] = column[again - 1]
             arrays = [
                 pa.array(values, mask=~listen if name.startswith(("played", "track")) else None)
                 for name, values in columns.items()
