@@ -15,7 +15,7 @@ December 2017; the published counts are 987,994 users, 4,162,024 items, 9,439 ca
 * Candidate: every event. There are no impressions: what was shown and not opened is not in the file.
   So the labels tell the kinds of events apart, and sampled negatives beside them make AUC higher
   than it would be among items that were really shown.
-* Attribute of items: `category`, that of the item's first row; items of several are counted.
+* Attribute of items: `category`, that of the item's first row; further ones are counted.
 * Ties: events of one second stay in the order of the file.
 """
 
@@ -88,9 +88,12 @@ class TaobaoConfig(SourceConfig):
         )
         dropped = self.period == "nine days"
         kept = f"SELECT * FROM ({rows})" + (f" WHERE NOT ({outside})" if dropped else "")
-        pairs = f"SELECT item, category, min(row) AS first FROM ({kept}) GROUP BY item, category"
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE taobao_categories AS SELECT item, category, min(row) AS "
+            f"first FROM ({kept}) GROUP BY item, category"
+        )
         ((several,),) = connection.execute(
-            f"SELECT count(*) FROM (SELECT item FROM ({pairs}) GROUP BY item HAVING count(*) > 1)"
+            "SELECT count(*) - count(DISTINCT item) FROM taobao_categories"
         ).fetchall()
         return SourceTables(
             events=f'SELECT "user", item, "time", (list_position([{names}], behaviour) - 1)'
@@ -100,12 +103,13 @@ class TaobaoConfig(SourceConfig):
                 tuple(int(name == other) for other in BEHAVIOURS) for name in BEHAVIOURS
             ),
             scenarios=("all",),
-            items=f"SELECT item, arg_min(category, first) AS category FROM ({pairs}) GROUP BY item",
+            items="SELECT item, arg_min(category, first) AS category FROM taobao_categories "
+            "GROUP BY item",
             facts={
                 "rows": rows.rows,
                 "period": self.period,
                 "outside_period": rows.counts["outside"],
-                "items_of_several_categories": several,
+                "further_categories_of_items": several,
                 "removed": {"outside_period": rows.counts["outside"] if dropped else 0},
             },
         )

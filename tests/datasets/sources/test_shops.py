@@ -36,7 +36,7 @@ def test_taobao_gives_an_item_the_category_of_its_first_row(prepared: Any) -> No
     }
     anywhere = prepared("taobao", period="any")
     assert anywhere.items[5]["category"] == 7
-    assert anywhere.facts["items_of_several_categories"] == 2
+    assert anywhere.facts["further_categories_of_items"] == 2
     assert anywhere.events[3] == (100, 5, -2134949234, PV, "all")
     assert anywhere.log.num_events == 7
 
