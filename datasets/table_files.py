@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 import pyarrow.parquet as pa_parquet
 
 from scaling.datasets.parquet_files import check_columns, check_rows, kind_of, name, scan
-from scaling.datasets.text_files import Valid, csv_relation
+from scaling.datasets.text_files import csv_relation
+from scaling.datasets.text_values import Valid
 
 if TYPE_CHECKING:
     import duckdb
@@ -142,7 +143,7 @@ class TableFiles:
                 separator=separator,
                 quoting=True,
                 valid={**flags, **conditions},
-            )
+            ).sql
 
         if self.unit:
             self.numeric_time = True
