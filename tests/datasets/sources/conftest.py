@@ -214,7 +214,16 @@ def yambda() -> bytes:
     return buffer.getvalue()
 
 
-TABLE = b"user_id,item_id,timestamp\na,x,2020-01-01 00:00:00\nb,x,2020-01-02 00:00:00\n"
+TABLE = b'''\
+user_id,item_id,timestamp,what,"where, and how"
+a,x,2020-01-01 00:00:00,click,"home, top"
+b,"y ""2""",2020-01-02T00:00:00Z,click,search
+b,x,2020-01-02,buy,"home, top"
+007,x,2020-01-03 12:00:00.5,click,"
+"
+'''
+
+TABLE_OPTIONS = {"action": "what", "scenario": "where, and how"}
 
 
 EXAMPLES = [
@@ -229,7 +238,7 @@ EXAMPLES = [
     Example("spotify-sessions", SESSIONS, 5, 5, 2, 3),
     Example("thirty-music", THIRTY_MUSIC, 6, 6, 2, 3),
     Example("yambda", {"flat/50m/multi_event.parquet": yambda()}, 4, 4, 2, 2),
-    Example("table", {"events.csv": TABLE}, 2, 2, 2, 1),
+    Example("table", {"events.csv": TABLE}, 4, 4, 3, 2, TABLE_OPTIONS),
 ]
 
 
