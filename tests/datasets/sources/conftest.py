@@ -259,8 +259,8 @@ EXAMPLES = [
     Example("amazon", {"Books.json.gz": REVIEWS_2018}, 2, 2, 2, 1, {"edition": "2018 reviews"}),
     Example("amazon", {"Books.csv.gz": RATINGS_2023}, 3, 3, 2, 2, {"edition": "2023 ratings"}),
     Example("amazon", {"Books.jsonl": REVIEWS_2023}, 2, 2, 2, 2, {"edition": "2023 reviews"}),
-    Example("spotify-sessions", SESSIONS, 5, 5, 2, 3),
-    Example("thirty-music", THIRTY_MUSIC, 6, 6, 2, 3),
+    Example("spotify_sessions", SESSIONS, 5, 5, 2, 3),
+    Example("thirty_music", THIRTY_MUSIC, 6, 6, 2, 3),
     Example("yambda", {"flat/50m/multi_event.parquet": yambda()}, 4, 4, 2, 2),
     Example("table", {"events.csv": TABLE}, 4, 4, 3, 2, TABLE_OPTIONS),
 ]

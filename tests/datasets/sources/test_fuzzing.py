@@ -18,7 +18,7 @@ from scaling.datasets.source import SourceConfig
 
 Mutation = Callable[[random.Random, bytes], bytes]
 
-READERS = ("taobao", "kuairec", "amazon", "spotify-sessions", "thirty-music", "table", "kuairand")
+READERS = ("taobao", "kuairec", "amazon", "spotify_sessions", "thirty_music", "table", "kuairand")
 
 TOKENS = (
     b"-1", b"0", b"1e3", b"1.5", b"x", b"", b" ", b"nan", b"inf", b"-9223372036854775809", b"0x1f",
@@ -128,7 +128,7 @@ def event_rows(example: Any, files: Mapping[str, bytes]) -> int:
         lines = [
             line for line in text.removeprefix(b"\xef\xbb\xbf").split(b"\n") if line.strip(b"\r")
         ]
-        headed = example.name in ("kuairec", "spotify-sessions", "kuairand")
+        headed = example.name in ("kuairec", "spotify_sessions", "kuairand")
         headed |= example.options.get("edition") == "2023 ratings"
         count += len(lines) - headed
     return count
