@@ -77,7 +77,11 @@ def convert(
     """
     work = path.with_name(f".{path.name}.partial")
     lock = path.with_name(f".{path.name}.lock")
-    with explained(path, memory), locked(lock, lambda: progress("wait for another process", 0.0)):
+    source = ", ".join(conversion.record["files"])
+    with (
+        explained(path, source, memory),
+        locked(lock, lambda: progress("wait for another process", 0.0)),
+    ):
         if is_stored(path):
             return
         work.mkdir(exist_ok=True)

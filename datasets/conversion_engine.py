@@ -126,8 +126,14 @@ def opened(
 
 
 @contextmanager
-def explained(path: Path, memory: int) -> Iterator[None]:
-    """Turns what DuckDB and the disk complain about into a `ValueError` with the cure."""
+def explained(path: Path, source: str, memory: int) -> Iterator[None]:
+    """Turns what DuckDB and the disk complain about into a `ValueError` with the cure.
+
+    Args:
+        path: what is written.
+        source: the names of the files that are read.
+        memory: the limit that was given.
+    """
     try:
         yield
     except duckdb.OutOfMemoryException as error:
@@ -140,7 +146,7 @@ def explained(path: Path, memory: int) -> Iterator[None]:
     except duckdb.Error as error:
         if any(word in str(error) for word in _FULL):
             raise _no_room(path, _first_line(error)) from error
-        raise ValueError(f"the source can't be read: {_first_line(error)}") from error
+        raise ValueError(f"{source}: can't be read: {_first_line(error)}") from error
     except OSError as error:
         raise _no_room(path, error.strerror or str(error)) from error
 

@@ -118,11 +118,12 @@ class SourceConfig(LoggedConfig):
 
     def missing(self, folder: Path, what: str) -> ValueError:
         """The error for a file that is not there: how to get it and how to say where it is."""
+        get = f"Get it from {self.homepage}, and name" if self.homepage else "Name"
         state = "holds no" if folder.is_dir() else "is no folder with"
         return ValueError(
-            f"{self.name}: {folder} {state} {what}. Get it from {self.homepage}, and name its "
-            f"folder: climber data prepare {self.name} --from FOLDER, or the environment variable "
-            f"{self.variable()}, or the field `path`"
+            f"{self.name}: {folder} {state} {what}. {get} its folder: climber data prepare "
+            f"{self.name} --from FOLDER, or the environment variable {self.variable()}, or the "
+            "field `path`"
         )
 
     def options(self) -> dict[str, Any]:

@@ -103,7 +103,7 @@ class TableFiles:
         if column in self.ids:
             found = f"CAST({quoted} AS {'BIGINT' if kind == 'whole' else 'VARCHAR'})"
         elif column == self.time:
-            found = f"CAST({quoted} AS {'BIGINT' if kind == 'whole' else 'TIMESTAMP'})"
+            found = f"CAST({quoted} AS {'BIGINT' if kind == 'whole' else 'TIMESTAMPTZ'})"
         elif column in self.flags:
             found = f"CAST({quoted} AS UTINYINT)"
         elif column in self.ratings:
@@ -122,7 +122,7 @@ class TableFiles:
         if kind == "whole":
             return f"{quoted} IS NULL OR {quoted} > {LARGEST}", f"a whole number, at most {LARGEST}"
         if column == self.time:
-            return f"TRY_CAST({quoted} AS TIMESTAMP) IS NULL", MOMENT
+            return f"TRY_CAST({quoted} AS TIMESTAMPTZ) IS NULL", MOMENT
         return f"{quoted} IS NULL", "anything but nothing"
 
     def _text(self, connection: duckdb.DuckDBPyConnection, valid: Valid) -> str:
@@ -153,7 +153,7 @@ class TableFiles:
             f"SELECT bool_and(regexp_full_match({name(self.time)}, '{NUMBER}')) FROM ({rows})"
         ).fetchone()
         self.numeric_time = numbers == (True,)
-        kind = "BIGINT" if self.numeric_time else "TIMESTAMP"
+        kind = "BIGINT" if self.numeric_time else "TIMESTAMPTZ"
         moment = f"TRY_CAST({name(self.time)} AS {kind})"
         rows = relation({self.time: (f"{moment} IS NOT NULL", MOMENT)})
         return f"SELECT * REPLACE ({moment} AS {name(self.time)}) FROM ({rows})"

@@ -20,7 +20,7 @@ PLAUSIBLE = (315_532_800, 4_102_444_800)
 def seconds(column: str, unit: str) -> str:
     """Whole seconds since the epoch, UTC, rounded down, as SQL of a column (quoted already).
 
-    Without a unit the column is of the type TIMESTAMP.
+    Without a unit the column is of the type TIMESTAMPTZ.
     """
     if not unit:
         return f"CAST(floor(epoch({column})) AS BIGINT)"

@@ -215,8 +215,11 @@ def _wrong(kind: str | None) -> Mapping[str, tuple[str, str]]:
     if kind is None:
         names = ", ".join(repr(name) for name in KINDS)
         conditions["event_type"] = (
-            f"event_type IS NULL OR event_type NOT IN ({names})", ", ".join(KINDS)
-        )  # fmt: skip
+            f"event_type IS NULL OR event_type NOT IN ({names})",
+            ", ".join(KINDS),
+        )
+    if kind in (None, "listen"):
+        conditions["played_ratio_pct"] = ("played_ratio_pct < 0", "0 or more")
     return conditions
 
 

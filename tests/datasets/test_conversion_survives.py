@@ -42,7 +42,7 @@ def survive(source: Path, cache: Path, kills: int, unit: str) -> dict[str, Any]:
 
 
 def test_a_killed_conversion_goes_on(source: Path, tmp_path: Path) -> None:
-    assert survive(source, tmp_path, 5, "calls")["resumed"] > 0
+    assert survive(source, tmp_path, 3, "calls")["resumed"] > 0
 
 
 @pytest.mark.slow
@@ -52,7 +52,7 @@ def test_killed_at_every_kind_of_place(source: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_killed_at_random_moments(source: Path, tmp_path: Path) -> None:
-    survive(source, tmp_path, 20, "seconds")
+    assert survive(source, tmp_path, 20, "seconds")["resumed"] > 0
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ except ValueError as error:
 """
 
 
-@pytest.mark.parametrize("most", [20_000, 600_000])
+@pytest.mark.parametrize("most", [20_000, pytest.param(600_000, marks=pytest.mark.slow)])
 def test_a_full_disk_is_said(source: Path, tmp_path: Path, most: int) -> None:
     """The limit holds for a whole process: another one, not pytest's own. 20,000 bytes are too few
     for the database, 600,000 for a column."""
