@@ -70,7 +70,7 @@ ROWS = 2**40
 """More than the files hold: a row's number and, above it, its position."""
 
 
-@register(DATASETS, "spotify-sessions")
+@register(DATASETS, "spotify_sessions")
 @dataclass(frozen=True, kw_only=True)
 class SpotifySessionsConfig(SourceConfig):
     """Requests are consecutive tracks of a session from one context."""

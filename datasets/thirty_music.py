@@ -61,7 +61,7 @@ TRACK_COLUMNS = ("artist", "album", "tag")
 USER_COLUMNS = ("gender", "country", "subscribertype")
 
 
-@register(DATASETS, "thirty-music")
+@register(DATASETS, "thirty_music")
 @dataclass(frozen=True, kw_only=True)
 class ThirtyMusicConfig(SourceConfig):
     """Requests are consecutive events of a user, at most 30 minutes apart."""

@@ -53,7 +53,7 @@ def test_kuairec_names_a_bad_tag_and_a_bad_time(prepared: Any, examples: Any) ->
 
 
 def test_a_session_is_a_user_in_the_order_of_positions(prepared: Any) -> None:
-    found = prepared("spotify-sessions")
+    found = prepared("spotify_sessions")
     sixteen, midnight = 1531670400, 1531699200  # 15 July 2018, 16:00; 16 July, 0:00
     assert found.events == [
         ("0_00006f66", "t_0479f24c", sixteen, 3, "user_collection"),
@@ -68,7 +68,7 @@ def test_a_session_is_a_user_in_the_order_of_positions(prepared: Any) -> None:
 
 
 def test_tracks_and_sessions_have_attributes(prepared: Any) -> None:
-    found = prepared("spotify-sessions")
+    found = prepared("spotify_sessions")
     known = found.items["t_0479f24c"]
     assert [known[name] for name in ("release_year", "duration", "key", "mode")] == [
         2018,
@@ -82,19 +82,19 @@ def test_tracks_and_sessions_have_attributes(prepared: Any) -> None:
 
 
 def test_a_session_that_is_cut_off_is_counted(prepared: Any, examples: Any) -> None:
-    files = next(e.files for e in examples if e.name == "spotify-sessions")
+    files = next(e.files for e in examples if e.name == "spotify_sessions")
     short = b"".join(files[ENDED].splitlines(keepends=True)[:-1])
-    found = prepared("spotify-sessions", {ENDED: short})
+    found = prepared("spotify_sessions", {ENDED: short})
     assert (found.facts["sessions"], found.facts["sessions_ended"]) == (2, 1)
     wrong = files[ENDED].replace(b"radio", b"party")
     with pytest.raises(
         ValueError, match=r"line 4, column 'context_type': 'party' .*valid: catalog"
     ):
-        prepared("spotify-sessions", {ENDED: wrong})
+        prepared("spotify_sessions", {ENDED: wrong})
 
 
 def test_a_play_of_half_the_track_is_told_from_less(prepared: Any) -> None:
-    found = prepared("thirty-music")
+    found = prepared("thirty_music")
     assert found.events == [
         (5, 7, 1390209860, 0, "all"),
         (44361, 9, UNKNOWN_TIME, 2, "all"),
@@ -110,7 +110,7 @@ def test_a_play_of_half_the_track_is_told_from_less(prepared: Any) -> None:
 
 
 def test_tracks_and_listeners_have_attributes(prepared: Any) -> None:
-    found = prepared("thirty-music")
+    found = prepared("thirty_music")
     tracks = {i: [row[n] for n in ("artist", "album", "tag")] for i, row in found.items.items()}
     assert tracks == {7: [340951, None, None], 8: [2, 5, 11], 9: [None, None, None]}
     users = {u: [row[n] for n in ("gender", "country")] for u, row in found.users.items()}
@@ -118,11 +118,11 @@ def test_tracks_and_listeners_have_attributes(prepared: Any) -> None:
 
 
 def test_tabs_and_blanks_between_the_objects_mean_the_same(prepared: Any, examples: Any) -> None:
-    files = next(e.files for e in examples if e.name == "thirty-music")
+    files = next(e.files for e in examples if e.name == "thirty_music")
     blanks = files[EVENTS].replace(b"}\t{", b"}  {")
     tabs = files[LOVE].replace(b"}    {", b"}\t{")
-    assert prepared("thirty-music", {EVENTS: blanks, LOVE: tabs}).events == (
-        prepared("thirty-music").events
+    assert prepared("thirty_music", {EVENTS: blanks, LOVE: tabs}).events == (
+        prepared("thirty_music").events
     )
 
 
@@ -139,7 +139,7 @@ def test_tabs_and_blanks_between_the_objects_mean_the_same(prepared: Any, exampl
 def test_a_bad_relation_is_named(
     prepared: Any, examples: Any, old: bytes, new: bytes, message: str
 ) -> None:
-    files = next(e.files for e in examples if e.name == "thirty-music")
+    files = next(e.files for e in examples if e.name == "thirty_music")
     assert old in files[EVENTS]
     with pytest.raises(ValueError, match=rf"events\.idomaar, {message}"):
-        prepared("thirty-music", {EVENTS: files[EVENTS].replace(old, new)})
+        prepared("thirty_music", {EVENTS: files[EVENTS].replace(old, new)})
