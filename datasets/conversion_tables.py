@@ -72,15 +72,17 @@ def read_events(engine: Engine, tables: SourceTables) -> Facts:
                 f"{' or '.join(valid)}, got {types.get(name, 'none')}"
             )
     names = ", ".join(f'"{name}"' for name in COLUMNS)
-    query = f"SELECT {names} FROM ({tables.events})"
+    counted = types.get("copies") == "BIGINT"
+    query = f"SELECT {names}{', copies' if counted else ''} FROM ({tables.events})"
     read = None
     if tables.duplicates == "removed":
+        counted = True
         same = ", ".join(f'"{name}"' for name in COLUMNS if name != "row")
         query = (
             f'SELECT {same}, min("row") AS "row", count(*) AS copies FROM ({query}) GROUP BY {same}'
         )
     engine.run("read events", f"CREATE TABLE events AS {query}")
-    if tables.duplicates == "removed":
+    if counted:
         ((read,),) = engine.rows("read events", "SELECT sum(copies) FROM events")
         engine.run("read events", "ALTER TABLE events DROP COLUMN copies")
     ((events, unknown),) = engine.rows(

@@ -40,7 +40,9 @@ class SourceTables:
     `action` (UTINYINT): index into `action_labels`;
     `scenario` (UTINYINT): index into `scenarios`;
     `row` (BIGINT): the event's place in the files; of equal times the smaller goes first. Events
-    of unknown time precede all others of their user."""
+    of unknown time precede all others of their user;
+    and where the query itself leaves out repeats, `copies` (BIGINT): the rows of the files that an
+    event stands for, so that they are counted."""
     behaviours: tuple[str, ...]
     action_labels: tuple[tuple[int, ...], ...]
     scenarios: tuple[str, ...]
