@@ -73,8 +73,8 @@ class AmazonConfig(SourceConfig):
     """Requests are consecutive reviews of a user, at most a day apart."""
 
     licence = (
-        "no licence is stated, the texts belong to their authors: for research, fetch only, no "
-        "redistribution; cite Hou et al., arXiv:2403.03952 (2018: Ni et al., 2014: McAuley et al.)"
+        "no licence is stated, the texts belong to their authors: for research; cite Hou et al., "
+        "arXiv:2403.03952 (2018: Ni et al., 2014: McAuley et al.)"
     )
     homepage = (
         "https://amazon-reviews-2023.github.io (older: https://jmcauley.ucsd.edu/data/amazon)"

@@ -19,7 +19,7 @@ def default_config(name: str) -> DatasetConfig:
 
 def licence(config: DatasetConfig) -> str:
     """The terms of the source; empty where the data are generated."""
-    return config.licence if isinstance(config, LoggedConfig) else ""
+    return config.terms() if isinstance(config, LoggedConfig) else ""
 
 
 def fetch(name: str) -> list[Path]:

@@ -47,6 +47,7 @@ class KuaiRandLargeConfig(SourceConfig):
     """Requests are consecutive impressions of a user in one tab, at most 30 minutes apart."""
 
     licence = "CC BY-SA 4.0; cite Gao et al., KuaiRand, CIKM 2022"
+    redistribution = True
     homepage = "https://kuairand.com"
     size: ClassVar[str]
     """As in the names of the files."""

@@ -48,6 +48,7 @@ class KuaiRecConfig(SourceConfig):
     """Requests are consecutive impressions of a user, at most 30 minutes apart."""
 
     licence = "CC BY-SA 4.0; cite Gao et al., KuaiRec, CIKM 2022"
+    redistribution = True
     homepage = "https://kuairec.com"
 
     matrix: Literal["big", "small"] = "big"

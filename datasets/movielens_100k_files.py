@@ -101,7 +101,7 @@ def read_recbole(
     )
     return (
         Relation(f"SELECT {renamed}, row FROM ({ratings})", ratings.rows, {}),
-        'SELECT "item_id:token" AS item, replace("class:token_seq", \' \', \'|\') AS genres, '
+        "SELECT \"item_id:token\" AS item, replace(\"class:token_seq\", ' ', '|') AS genres, "
         f'TRY_CAST("release_year:token" AS BIGINT) AS year FROM ({movies})',
         'SELECT "user_id:token" AS "user", "age:token" AS age, "gender:token" AS gender, '
         f'"occupation:token" AS occupation FROM ({users})',
@@ -120,9 +120,7 @@ def _movies(path: Path) -> pa.Table:
     for genre in GENRES:
         flags = table[genre]
         check_values(str(path), genre, flags, (flags == 0) | (flags == 1), "0, 1", first_line=1)
-    genres = [
-        "|".join(genre for genre in GENRES if table[genre][row]) for row in range(len(first))
-    ]
+    genres = ["|".join(genre for genre in GENRES if table[genre][row]) for row in range(len(first))]
     years = [re.search(r"\((\d{4})\)\s*$", title, re.ASCII) for title in table["title"]]
     return pa.table(
         {

@@ -183,7 +183,7 @@ class SourceConfig(LoggedConfig):
                 max_candidates=type(self).max_candidates,
                 record={
                     "name": self.name,
-                    "licence": self.licence,
+                    "licence": self.terms(),
                     "homepage": self.homepage,
                     "preparation": self.preparation,
                     "options": self.options(),

@@ -76,8 +76,8 @@ class SpotifySessionsConfig(SourceConfig):
     """Requests are consecutive tracks of a session from one context."""
 
     licence = (
-        "Spotify's terms for the Music Streaming Sessions Dataset: non-commercial research, fetch "
-        "only, no redistribution; cite Brost et al., WWW 2019"
+        "Spotify's terms for the Music Streaming Sessions Dataset: non-commercial research; "
+        "cite Brost et al., WWW 2019"
     )
     homepage = "https://www.aicrowd.com/challenges/spotify-sequential-skip-prediction-challenge"
 

@@ -43,6 +43,7 @@ class TableConfig(SourceConfig):
     """Which column means what. Requests are a user's events within half an hour."""
 
     licence = "your own; nobody else's terms are known here"
+    redistribution = True
 
     user: str = "user_id"
     item: str = "item_id"

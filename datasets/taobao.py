@@ -49,10 +49,7 @@ PERIODS = ("nine days", "any")
 class TaobaoConfig(SourceConfig):
     """Requests are consecutive events of a user, at most 30 minutes apart."""
 
-    licence = (
-        "Tianchi's terms (research, not commercial): fetch it there, no redistribution; cite Zhu et "
-        "al., KDD 2018"
-    )
+    licence = "Tianchi's terms: research, not commercial; cite Zhu et al., KDD 2018"
     homepage = "https://tianchi.aliyun.com/dataset/649"
 
     period: Literal["nine days", "any"] = "nine days"

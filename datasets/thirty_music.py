@@ -67,7 +67,7 @@ class ThirtyMusicConfig(SourceConfig):
     """Requests are consecutive events of a user, at most 30 minutes apart."""
 
     licence = (
-        "no licence is stated, the data are Last.fm's: for research, fetch only, no redistribution; "
+        "no licence is stated, the data are Last.fm's: for research; "
         "cite Turrin et al., 30Music, RecSys 2015"
     )
     homepage = "http://recsys.deib.polimi.it/datasets"

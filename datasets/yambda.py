@@ -74,6 +74,7 @@ class YambdaConfig(SourceConfig):
     """Requests are consecutive events of one scenario, at most 30 minutes apart."""
 
     licence = "Apache 2.0; cite Ploshkin et al., Yambda-5B (arXiv 2505.22238)"
+    redistribution = True
     homepage = "https://huggingface.co/datasets/yandex/yambda"
 
     size: Literal["50m", "500m", "5b"] = "50m"

@@ -250,6 +250,15 @@ b,x,2020-01-02,buy,"home, top"
 TABLE_OPTIONS = {"action": "what", "scenario": "where, and how"}
 
 
+
+
+def stored(name: str) -> dict[str, bytes]:
+    """Files that are kept in a folder of `files`, by path."""
+    folder = Path(__file__).parent / "files" / name
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
 EXAMPLES = [
     Example("taobao", {"UserBehavior.csv": TAOBAO}, 7, 5, 3, 3),
     Example("kuairec", KUAIREC, 5, 4, 2, 3),
@@ -263,6 +272,13 @@ EXAMPLES = [
     Example("thirty_music", THIRTY_MUSIC, 6, 6, 2, 3),
     Example("yambda", {"flat/50m/multi_event.parquet": yambda()}, 4, 4, 2, 2),
     Example("table", {"events.csv": TABLE}, 4, 4, 3, 2, TABLE_OPTIONS),
+    Example("kuairand-1k", stored("kuairand-1k"), 7, 5, 2, 4),
+    Example("kuairand-1k", stored("kuairand-1k"), 9, 7, 2, 4, {"random": True}),
+    Example("kuairand-27k", stored("kuairand-27k"), 6, 5, 3, 3),
+    Example("movielens-100k", stored("movielens-100k"), 5, 5, 3, 5),
+    Example("movielens-100k", stored("movielens-100k-recbole"), 5, 5, 3, 5),
+    Example("movielens-20m", stored("movielens-20m"), 6, 6, 3, 4),
+    Example("movielens-32m", stored("movielens-32m"), 3, 3, 2, 3),
 ]
 
 OTHERS = [Example("kuairand", KUAIRAND, 5, 4, 3, 3)]

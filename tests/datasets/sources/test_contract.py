@@ -79,4 +79,5 @@ def test_an_absent_file_names_the_way_to_get_it(example: Any, tmp_path: Path) ->
 def test_terms_and_origin_are_stated(example: Any, tmp_path: Path) -> None:
     config = example.write(tmp_path)
     assert config.licence
+    assert ("no redistribution" in config.terms()) is not config.redistribution
     assert config.homepage.startswith("http") or config.name == "table"

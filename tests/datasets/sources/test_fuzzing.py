@@ -18,7 +18,10 @@ from scaling.datasets.source import SourceConfig
 
 Mutation = Callable[[random.Random, bytes], bytes]
 
-READERS = ("taobao", "kuairec", "amazon", "spotify_sessions", "thirty_music", "table", "kuairand")
+READERS = (
+    "taobao", "kuairec", "amazon", "spotify_sessions", "thirty_music", "table", "kuairand",
+    "kuairand-1k", "kuairand-27k", "movielens-100k", "movielens-20m", "movielens-32m",
+)  # fmt: skip
 
 TOKENS = (
     b"-1", b"0", b"1e3", b"1.5", b"x", b"", b" ", b"nan", b"inf", b"-9223372036854775809", b"0x1f",
@@ -44,7 +47,7 @@ def byte(rng: random.Random, text: bytes) -> bytes:
 
 
 def token(rng: random.Random, text: bytes) -> bytes:
-    places = list(re.finditer(rb"[^,\t\n{}:\[\]]+", text))
+    places = list(re.finditer(rb"[^,|\t\n{}:\[\]]+", text))
     if not places:
         return text
     found = rng.choice(places)
@@ -103,6 +106,15 @@ WHOLE_FILE = (
 )  # fmt: skip
 
 
+ATTRIBUTES = (
+    "entities/", "track_features/", "data/", "movies.csv", "u.item", "u.user", "ml-100k.item",
+    "ml-100k.user",
+)  # fmt: skip
+"""What the names of files begin with that hold no events, unless they are a matrix or a log."""
+
+HEADED = ("kuairec", "spotify_sessions", "kuairand", "movielens-20m", "movielens-32m")
+
+
 def mutated(rng: random.Random, files: Mapping[str, bytes]) -> dict[str, bytes]:
     """The files with one or two mutations in one of them."""
     found = dict(files)
@@ -121,14 +133,14 @@ def event_rows(example: Any, files: Mapping[str, bytes]) -> int:
     count = 0
     for name, text in files.items():
         matrix = f"{example.options.get('matrix', 'big')}_matrix"
-        if name.startswith(("entities/", "track_features/", "data/")) and not (
-            matrix in name or "log_" in name
-        ):
+        if name.startswith(ATTRIBUTES) and not (matrix in name or "log_" in name):
+            continue
+        if "log_random" in name and not example.options.get("random"):
             continue
         lines = [
             line for line in text.removeprefix(b"\xef\xbb\xbf").split(b"\n") if line.strip(b"\r")
         ]
-        headed = example.name in ("kuairec", "spotify_sessions", "kuairand")
+        headed = example.name.startswith(HEADED) or name.endswith(".inter")
         headed |= example.options.get("edition") == "2023 ratings"
         count += len(lines) - headed
     return count
@@ -140,12 +152,14 @@ def rows_read(connection: Any, config: Any, folder: Path) -> int:
         log, facts = config.read()
         return int(log.num_events + facts["duplicates_removed"])
     tables = config.tables(connection, folder)
-    kept, rows, wrong = connection.execute(
-        "SELECT count(*), count(DISTINCT row), count_if("
+    names = [name for name, *_ in connection.execute(f"DESCRIBE {tables.events}").fetchall()]
+    read = "sum(copies)" if "copies" in names else "count(*)"
+    events, rows, kept, wrong = connection.execute(
+        f"SELECT count(*), count(DISTINCT row), {read}, count_if("
         f'"user" IS NULL OR item IS NULL OR action >= {len(tables.action_labels)} OR '
         f'scenario >= {len(tables.scenarios)} OR "time" >= 253402300800) FROM ({tables.events})'
     ).fetchone()
-    assert kept == rows
+    assert events == rows
     assert not wrong
     for kind, query in (("item", tables.items), ("user", tables.users)):
         if query:
