@@ -1,7 +1,7 @@
 """MovieLens-100K: a hundred thousand star ratings of 943 users and 1,682 movies (GroupLens, 1998).
 
-Harper and Konstan, The MovieLens Datasets, ACM TiiS 2015. Read are, whichever are in the folder, the
-files of GroupLens' `ml-100k` or those of RecBole's example of the same ratings:
+Harper and Konstan, The MovieLens Datasets, ACM TiiS 2015. Read are the files of
+GroupLens' `ml-100k` or, where they are absent, those of RecBole's example of the same ratings:
 
 * `u.data` (user, item, rating, time; tabs), `u.item` (number, title, dates, address, 19 flags of
   genres; bars, Latin-1) and `u.user` (number, age, gender, occupation, zip code; bars); no headers.
@@ -63,7 +63,8 @@ class MovieLens100KConfig(SourceConfig):
     downloadable = True
 
     def files(self, folder: Path) -> list[Path]:
-        names = RECBOLE if (folder / RECBOLE[0]).is_file() else GROUPLENS
+        there = [names for names in (GROUPLENS, RECBOLE) if (folder / names[0]).is_file()]
+        names = there[0] if there else GROUPLENS
         for name in names:
             if not (folder / name).is_file():
                 raise self.missing(folder, f"{name} (or run `climber data fetch {self.name}`)")

@@ -250,8 +250,6 @@ b,x,2020-01-02,buy,"home, top"
 TABLE_OPTIONS = {"action": "what", "scenario": "where, and how"}
 
 
-
-
 def stored(name: str) -> dict[str, bytes]:
     """Files that are kept in a folder of `files`, by path."""
     folder = Path(__file__).parent / "files" / name
