@@ -212,32 +212,6 @@ def yambda() -> bytes:
     return buffer.getvalue()
 
 
-IMPRESSIONS = b"""\
-user_id,video_id,date,hourmin,time_ms,is_click,is_like,is_follow,is_comment,is_forward,is_hate,\
-long_view,play_time_ms,duration_ms,profile_stay_time,comment_stay_time,is_profile_enter,is_rand,tab
-"""
-
-KUAIRAND = {
-    "data/log_standard_4_08_to_4_21_pure.csv": IMPRESSIONS
-    + b"3,5,20220415,1200,1650012741000,1,0,0,0,0,0,1,9000,8000,0,0,0,0,1\n"
-    b"3,10,20220415,1200,1650012742000,0,0,0,0,0,0,0,0,12000,0,0,0,0,1\n"
-    b"3,10,20220415,1200,1650012742000,0,0,0,0,0,0,0,0,12000,0,0,0,0,1\n",
-    "data/log_standard_4_22_to_5_08_pure.csv": IMPRESSIONS
-    + b"7,5,20220425,1500,1650912741000,1,1,0,0,0,0,1,7000,8000,0,0,0,0,4\n"
-    b"20,0,20220425,1500,1650912742000,0,0,0,0,0,0,0,0,8000,0,0,0,0,14\n",
-    "data/user_features_pure.csv": b"""\
-user_id,user_active_degree,follow_user_num_range,register_days_range
-3,full_active,"(0,10]",730+
-7,UNKNOWN,"(0,10]",61-90
-""",
-    "data/video_features_basic_pure.csv": b"""\
-video_id,author_id,tag,video_duration
-0,1,"4,9",8000.0
-5,1,,
-10,2,7,12000.0
-""",
-}
-
 TABLE = b'''\
 user_id,item_id,timestamp,what,"where, and how"
 a,x,2020-01-01 00:00:00,click,"home, top"
@@ -279,7 +253,7 @@ EXAMPLES = [
     Example("movielens-32m", stored("movielens-32m"), 3, 3, 2, 3),
 ]
 
-OTHERS = [Example("kuairand", KUAIRAND, 5, 4, 3, 3)]
+OTHERS = [Example("kuairand", stored("kuairand"), 5, 4, 3, 3)]
 """Of readers that are no `SourceConfig`."""
 
 
