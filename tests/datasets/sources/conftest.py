@@ -204,39 +204,12 @@ def yambda() -> bytes:
             "is_organic": pa.array([0, 1, 1, 0], pa.uint8()),
             "event_type": pa.array(["listen", "listen", "like", "dislike"]),
             "played_ratio_pct": pa.array([100, 20, None, None], pa.uint16()),
-            "track_length_seconds": pa.array([200, 180, None, None], pa.uint32()),
         }
     )
     buffer = io.BytesIO()
     pa_parquet.write_table(table, buffer)
     return buffer.getvalue()
 
-
-IMPRESSIONS = b"""\
-user_id,video_id,date,hourmin,time_ms,is_click,is_like,is_follow,is_comment,is_forward,is_hate,\
-long_view,play_time_ms,duration_ms,profile_stay_time,comment_stay_time,is_profile_enter,is_rand,tab
-"""
-
-KUAIRAND = {
-    "data/log_standard_4_08_to_4_21_pure.csv": IMPRESSIONS
-    + b"3,5,20220415,1200,1650012741000,1,0,0,0,0,0,1,9000,8000,0,0,0,0,1\n"
-    b"3,10,20220415,1200,1650012742000,0,0,0,0,0,0,0,0,12000,0,0,0,0,1\n"
-    b"3,10,20220415,1200,1650012742000,0,0,0,0,0,0,0,0,12000,0,0,0,0,1\n",
-    "data/log_standard_4_22_to_5_08_pure.csv": IMPRESSIONS
-    + b"7,5,20220425,1500,1650912741000,1,1,0,0,0,0,1,7000,8000,0,0,0,0,4\n"
-    b"20,0,20220425,1500,1650912742000,0,0,0,0,0,0,0,0,8000,0,0,0,0,14\n",
-    "data/user_features_pure.csv": b"""\
-user_id,user_active_degree,follow_user_num_range,register_days_range
-3,full_active,"(0,10]",730+
-7,UNKNOWN,"(0,10]",61-90
-""",
-    "data/video_features_basic_pure.csv": b"""\
-video_id,author_id,tag,video_duration
-0,1,"4,9",8000.0
-5,1,,
-10,2,7,12000.0
-""",
-}
 
 TABLE = b'''\
 user_id,item_id,timestamp,what,"where, and how"
@@ -265,9 +238,6 @@ EXAMPLES = [
     Example("table", {"events.csv": TABLE}, 4, 4, 3, 2, TABLE_OPTIONS),
 ]
 
-OTHERS = [Example("kuairand", KUAIRAND, 5, 4, 3, 3)]
-"""Of readers that are no `SourceConfig`."""
-
 
 def title(example: Example) -> str:
     return " ".join([example.name, *map(str, example.options.values())])
@@ -282,8 +252,7 @@ def example(request: pytest.FixtureRequest) -> Example:
 
 @pytest.fixture
 def examples() -> list[Example]:
-    """All of them, those of other readers last."""
-    return EXAMPLES + OTHERS
+    return EXAMPLES
 
 
 @dataclass(frozen=True)

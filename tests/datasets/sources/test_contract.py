@@ -17,7 +17,7 @@ from scaling.datasets.store import load_log
 def test_every_source_has_an_example(examples: list[Any]) -> None:
     kinds = {name: DATASETS.get(name) for name in DATASETS.names()}
     sources = {name for name, kind in kinds.items() if issubclass(kind, SourceConfig)}
-    assert sources == {example.name for example in examples} & sources
+    assert sources == {example.name for example in examples}
 
 
 def test_the_log_is_whole_and_sorted(example: Any, tmp_path: Path) -> None:
