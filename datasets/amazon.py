@@ -5,7 +5,7 @@ arXiv:2403.03952. Each publishes a category's ratings and its reviews apart, und
 
 * 2014 ratings: `ratings_Books.csv`; no header; user, item, rating, seconds.
 * 2018 ratings: `Books.csv`; no header; item, user, rating, seconds: the first two swapped.
-* 2018 reviews: `Books.json.gz` (of the dense subset: `Books_5.json.gz`); JSON lines with reviewerID,
+* 2018 reviews: `Books.json.gz` (of the dense subset `Books_5.json.gz`, category Books_5); JSON lines with reviewerID,
   asin, overall, unixReviewTime.
 * 2023 ratings: `Books.csv` or `.csv.gz`; header user_id, parent_asin, rating, timestamp; milliseconds.
 * 2023 reviews: `Books.jsonl` or `.jsonl.gz`; JSON lines with the same keys.

@@ -67,7 +67,7 @@ def test_an_absent_file_names_the_way_to_get_it(example: Any, tmp_path: Path) ->
     config = example.write(tmp_path)
     for path in config.files(tmp_path):
         path.unlink()
-    with pytest.raises(ValueError, match=f"{config.name}: .*Get it from .*--from FOLDER") as error:
+    with pytest.raises(ValueError, match=f"{config.name}: .*--from FOLDER") as error:
         config.open()
     assert config.homepage in str(error.value)
     assert config.variable() in str(error.value)
