@@ -126,7 +126,8 @@ MUTATIONS: tuple[Mutation, ...] = (
 )  # fmt: skip
 
 WHOLE_FILE = (
-    "has no column", "holds no rows", "is cut off: its gzip", "is no whole gzip", "holds the columns",
+    "has no column", "holds no rows", "is cut off: its gzip", "is no whole gzip",
+    "holds the columns",
     "can't be read: In CSV column", "can't be read: Could not skip",
 )  # fmt: skip
 
