@@ -5,9 +5,10 @@ arXiv:2403.03952. Each publishes a category's ratings and its reviews apart, und
 
 * 2014 ratings: `ratings_Books.csv`; no header; user, item, rating, seconds.
 * 2018 ratings: `Books.csv`; no header; item, user, rating, seconds: the first two swapped.
-* 2018 reviews: `Books.json.gz` (of the dense subset: `Books_5.json.gz`); JSON lines with reviewerID,
-  asin, overall, unixReviewTime.
-* 2023 ratings: `Books.csv` or `.csv.gz`; header user_id, parent_asin, rating, timestamp; milliseconds.
+* 2018 reviews: `Books.json.gz` (of the dense subset `Books_5.json.gz`, category Books_5); JSON
+  lines with reviewerID, asin, overall, unixReviewTime.
+* 2023 ratings: `Books.csv` or `.csv.gz`; header user_id, parent_asin, rating, timestamp;
+  milliseconds.
 * 2023 reviews: `Books.jsonl` or `.jsonl.gz`; JSON lines with the same keys.
 
 The packed or unpacked file is taken, whichever is there.
@@ -21,7 +22,7 @@ The packed or unpacked file is taken, whichever is there.
   counted (`without_stars`).
 * Scenario: one, `all`.
 * Candidate: a review with its label, so the task is to tell liked from other among the products
-  that a user chose to review; what was shown, viewed or bought without a review is not in the files.
+  that a user chose to review; what was shown, viewed or bought without a review is nowhere.
   Sampled negatives beside them make AUC higher than it would be among products really shown.
 * No attributes: the metadata are files of their own and not read.
 """

@@ -8,9 +8,9 @@ Gao et al., KuaiRec: A Fully-Observed Dataset and Insights for Evaluating Recomm
 * Event: an impression, a row: user_id, video_id, play_duration and video_duration (ms), time (in
   China), date, timestamp, watch_ratio. A row that repeats an earlier one's user, video, second and
   labels is left out and counted (`duplicates_removed`); known of the big matrix.
-* Time: `timestamp`, seconds since 1970 with a fraction, UTC; rounded down. In the small matrix it is
-  missing in some rows: their order alone is known, they precede the others of their user, and are
-  history only.
+* Time: `timestamp`, seconds since 1970 with a fraction, UTC; rounded down. In the small matrix it
+  is missing in some rows: their order alone is known, they precede the others of their user, and
+  are history only.
 * Behaviours: `watched`, the video was played to its end (watch_ratio at least 1), and `rewatched`,
   more than twice its length: what the authors propose for a like, which the set does not have.
 * Scenario: one, `all`.
@@ -103,7 +103,8 @@ class KuaiRecConfig(SourceConfig):
         )
         tag = "TRY_CAST(regexp_extract(feat, '[0-9]+') AS BIGINT)"
         return SourceTables(
-            events='SELECT user_id AS "user", video_id AS item, floor(timestamp)::BIGINT AS "time", '
+            events='SELECT user_id AS "user", video_id AS item, '
+            'floor(timestamp)::BIGINT AS "time", '
             "((watch_ratio >= 1)::INTEGER + (watch_ratio > 2)::INTEGER)::UTINYINT AS action, "
             f"0::UTINYINT AS scenario, row FROM ({rows})",
             behaviours=("watched", "rewatched"),

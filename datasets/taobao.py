@@ -1,7 +1,7 @@
 """Taobao's UserBehavior: what a million customers of a shop viewed, saved and bought in nine days.
 
-Zhu et al., Learning Tree-based Deep Model for Recommender Systems, KDD 2018; published by Tianchi as
-`UserBehavior.csv`: no header, the columns user, item, category, behaviour (`pv`, `buy`, `cart`,
+Zhu et al., Learning Tree-based Deep Model for Recommender Systems, KDD 2018; published by Tianchi
+as `UserBehavior.csv`: no header, the columns user, item, category, behaviour (`pv`, `buy`, `cart`,
 `fav`) and a time in seconds. The users are a random choice of those active from 25 November to 3
 December 2017; the published counts are 987,994 users, 4,162,024 items, 9,439 categories and
 100,150,807 events.
@@ -12,7 +12,7 @@ December 2017; the published counts are 987,994 users, 4,162,024 items, 9,439 ca
   (`outside_period`), unless `period` is `any`.
 * Behaviours: `pv` (the page of an item was opened), `cart`, `fav`, `buy`; an event has one of them.
 * Scenario: one, `all`; the file does not say where in the shop it happened.
-* Candidate: every event. There are no impressions: what was shown and not opened is not in the file.
+* Candidate: every event. There are no impressions: what was shown and not opened is nowhere.
   So the labels tell the kinds of events apart, and sampled negatives beside them make AUC higher
   than it would be among items that were really shown.
 * Attribute of items: `category`, that of the item's first row; further ones are counted.

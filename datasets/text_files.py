@@ -108,8 +108,8 @@ def json_relation(
     keys = ", ".join(literal(f'$."{name}"') for name in columns)
     objects = (
         f"SELECT *, CASE WHEN _types[1] = 'OBJECT' THEN json_extract_string(line, [{keys}]) END AS "
-        f"_texts FROM (SELECT c0 AS line, CASE WHEN json_valid(c0) THEN json_type(c0, ['$', {keys}])"
-        f" END AS _types FROM ({files.read()}) WHERE c0 IS NOT NULL)"
+        f"_texts FROM (SELECT c0 AS line, CASE WHEN json_valid(c0) THEN "
+        f"json_type(c0, ['$', {keys}]) END AS _types FROM ({files.read()}) WHERE c0 IS NOT NULL)"
     )
     wanted = [
         _Column(name, kind, f"_texts[{place}]", name in optional, f"_types[{place + 1}]")

@@ -4,15 +4,15 @@ Turrin et al., 30Music Listening and Playlists Dataset, RecSys 2015 (poster). It
 format of Idomaar: five columns with tabs between them, a type, an id, a time, and two objects of
 JSON, the properties and the relations. Read are
 
-* `relations/events.idomaar`: `event.play`, {"playtime": seconds}, one user and one track: every play
-  (31,351,954 are published);
+* `relations/events.idomaar`: `event.play`, {"playtime": seconds}, one user and one track: every
+  play (31,351,954 are published);
 * `relations/love.idomaar`: `preference`, {"value": "love"}, one user and one track (4,106,341);
 * `entities/tracks.idomaar`: {"duration": ms, ...}, artists, albums and tags;
 * `entities/users.idomaar`: {"gender", "country", "subscribertype", ...}.
 
 In `love.idomaar` blanks part the two objects instead of a tab: the first line tells. The plays that
-`relations/sessions.idomaar` groups are the same; requests are cut by `max_gap_seconds` here, so that
-it is not needed.
+`relations/sessions.idomaar` groups are the same; requests are cut by `max_gap_seconds` here, so
+that it is not needed.
 
 * Event: a play or a love.
 * Time: the third column, seconds since 1970, UTC. A love without one (-1) is of unknown time:
@@ -22,8 +22,8 @@ it is not needed.
   (`plays_of_unknown_share`), and the rate of `half_played` is too low by them.
 * Scenario: one, `all`.
 * Candidate: every event. Among plays `half_played` is true feedback. There are no impressions: for
-  `play` and `love` the labels tell kinds of events apart, and sampled negatives beside them make AUC
-  higher than among tracks that were really shown.
+  `play` and `love` the labels tell kinds of events apart, and sampled negatives beside them make
+  AUC higher than among tracks that were really shown.
 * Attributes of tracks: the first `artist`, `album` and `tag`; of users: gender, country,
   subscribertype. Counts of plays are in the files, too, but look into the future: not read.
 * Ties and repeats: events of one second stay in the order of the files, plays before loves; a track

@@ -207,7 +207,11 @@ def test_absent_and_damaged_files_are_refused(connection: Any, tmp_path: Path) -
         rows(connection, [tmp_path / "none.csv"])
 
 
-JSON = b'{"a": 1, "b": "x", "n": {"a": 2}}\n\n{"b": "\\u00e9,\\"", "a": -2, "a": 3}\n{"a": 4, "b": null}'
+JSON = b"""\
+{"a": 1, "b": "x", "n": {"a": 2}}
+
+{"b": "\\u00e9,\\"", "a": -2, "a": 3}
+{"a": 4, "b": null}"""
 
 
 def test_json_lines_give_their_keys(connection: Any, written: Any) -> None:

@@ -69,7 +69,8 @@ user_id,video_id,play_duration,video_duration,time,date,timestamp,watch_ratio
 """,
     "data/item_categories.csv": b'video_id,feat\n3649,[8]\n9598,"[27, 9]"\n5262,[9]\n148,[8]\n',
     "data/user_features.csv": b"""\
-user_id,user_active_degree,is_lowactive_period,follow_user_num,follow_user_num_range,register_days,register_days_range
+user_id,user_active_degree,is_lowactive_period,follow_user_num,follow_user_num_range,\
+register_days,register_days_range
 0,high_active,0,5,"(0,10]",107,61-90
 14,full_active,0,386,"(250,500]",225,181-365
 21,full_active,0,27,"(10,50]",327,181-365
@@ -106,7 +107,8 @@ AGKASBHYZPGTEPO6LWZPVJWB2BVA,B07DQ4Y8CP,4.0,1589665266896
 """
 
 REVIEWS_2023 = b"""\
-{"rating": 1.0, "title": "Not a watercolor book! Seems like copies imo.", "text": "It is\xe2\x80\xa6", \
+{"rating": 1.0, "title": "Not a watercolor book! Seems like copies imo.", \
+"text": "It is\xe2\x80\xa6", \
 "images": [], "asin": "B09BGPFTDB", "parent_asin": "B09BGPFTDB", "user_id": \
 "AFKZENTNBQ7A7V7UXW5JJI6UGRYQ", "timestamp": 1642399598485, "helpful_vote": 0, \
 "verified_purchase": true}
@@ -178,7 +180,8 @@ THIRTY_MUSIC = {
     ).encode(),
     "entities/tracks.idomaar": (
         b'track\t7\t-1\t{"duration":200000,"playcount":4,"MBID":null,"name":"A%7D/_/Sun"}\t'
-        b'{"artists":[{"type":"person","id":340951},{"type":"person","id":2}],"albums":null,"tags":[]}\n'
+        b'{"artists":[{"type":"person","id":340951},{"type":"person","id":2}],"albums":null,'
+        b'"tags":[]}\n'
         b'track\t8\t-1\t{"duration":200000,"playcount":1,"MBID":null,"name":"B/_/One"}\t'
         b'{"artists":[{"type":"person","id":2}],"albums":[{"type":"album","id":5}],'
         b'"tags":[{"type":"tag","id":11},{"type":"tag","id":12}]}\n'
@@ -204,7 +207,6 @@ def yambda() -> bytes:
             "is_organic": pa.array([0, 1, 1, 0], pa.uint8()),
             "event_type": pa.array(["listen", "listen", "like", "dislike"]),
             "played_ratio_pct": pa.array([100, 20, None, None], pa.uint16()),
-            "track_length_seconds": pa.array([200, 180, None, None], pa.uint32()),
         }
     )
     buffer = io.BytesIO()
@@ -253,9 +255,6 @@ EXAMPLES = [
     Example("movielens-32m", stored("movielens-32m"), 3, 3, 2, 3),
 ]
 
-OTHERS = [Example("kuairand", stored("kuairand"), 5, 4, 3, 3)]
-"""Of readers that are no `SourceConfig`."""
-
 
 def title(example: Example) -> str:
     return " ".join([example.name, *map(str, example.options.values())])
@@ -270,8 +269,7 @@ def example(request: pytest.FixtureRequest) -> Example:
 
 @pytest.fixture
 def examples() -> list[Example]:
-    """All of them, those of other readers last."""
-    return EXAMPLES + OTHERS
+    return EXAMPLES
 
 
 @dataclass(frozen=True)

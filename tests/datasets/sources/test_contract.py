@@ -17,7 +17,7 @@ from scaling.datasets.store import load_log
 def test_every_source_has_an_example(examples: list[Any]) -> None:
     kinds = {name: DATASETS.get(name) for name in DATASETS.names()}
     sources = {name for name, kind in kinds.items() if issubclass(kind, SourceConfig)}
-    assert sources == {example.name for example in examples} & sources
+    assert sources == {example.name for example in examples}
 
 
 def test_the_log_is_whole_and_sorted(example: Any, tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_an_absent_file_names_the_way_to_get_it(example: Any, tmp_path: Path) ->
     config = example.write(tmp_path)
     for path in config.files(tmp_path):
         path.unlink()
-    with pytest.raises(ValueError, match=f"{config.name}: .*Get it from .*--from FOLDER") as error:
+    with pytest.raises(ValueError, match=f"{config.name}: .*--from FOLDER") as error:
         config.open()
     assert config.homepage in str(error.value)
     assert config.variable() in str(error.value)

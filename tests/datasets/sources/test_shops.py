@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from scaling.batch import View
+from scaling.batch_check import check_batch
 from scaling.datasets.amazon import AmazonConfig
-from scaling.datasets.taobao import TaobaoConfig
+from scaling.datasets.taobao import BEGIN, BEHAVIOURS, TaobaoConfig
 
 PV, CART, FAV, BUY = range(4)
 
@@ -54,6 +57,25 @@ def test_taobao_names_a_bad_row(prepared: Any, examples: Any, row: bytes, messag
     files = {"UserBehavior.csv": examples[0].files["UserBehavior.csv"] + row + b"\n"}
     with pytest.raises(ValueError, match=rf"UserBehavior\.csv, {message}"):
         prepared("taobao", files)
+
+
+def test_a_prepared_source_opens_as_a_data_set(tmp_path: Path) -> None:
+    rows = [
+        f"{user},{(user * 7 + step) % 50},1,{BEHAVIOURS[step % 4]},{BEGIN + step * 6000 + user}\n"
+        for user in range(1, 21)
+        for step in range(100)
+    ]
+    (tmp_path / "UserBehavior.csv").write_text("".join(rows))
+    dataset = TaobaoConfig(path=str(tmp_path), max_gap_seconds=None).open()
+    views = (View(strategy="buy", length=5),)
+    examples = 0
+    for split in ("validation", "test"):
+        for batch in dataset.requests(split, views, batch_size=64):
+            check_batch(batch, dataset.schema, views)
+            examples += int(batch.candidates.mask.sum())
+    assert examples == 400  # the last fifth of 2000 events
+    assert dataset.schema.label_rates == pytest.approx((0.25, 0.25, 0.25, 0.25))
+    assert dataset.describe()["licence"] == TaobaoConfig.licence
 
 
 def test_amazon_2014_has_the_user_first(prepared: Any) -> None:
