@@ -35,7 +35,7 @@ def refusal(*arguments: str) -> str:
 def test_prepare_shows_the_licence_and_the_next_command(tmp_path: Path) -> None:
     folder = tmp_path / "a folder"
     write_events(folder / "flat" / "50m" / "multi_event.parquet", 2000)
-    told = said("data", "prepare", "yambda", "--from", str(folder), "--memory", "1GB")
+    told = said("data", "prepare", "yambda", "--from", str(folder), "--memory", "3GB")
     assert "licence of yambda: Apache 2.0" in told
     assert "read events ..." in told
     wrote, following = told.splitlines()[-2:]

@@ -70,7 +70,7 @@ def stopped_in(config: YambdaConfig, last: str) -> Path:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        config.prepare(memory=10**9, progress=tell)
+        config.prepare(progress=tell)
     path = config.prepared_path()
     assert not path.exists()
     return path.with_name(f".{path.name}.partial")
@@ -78,7 +78,7 @@ def stopped_in(config: YambdaConfig, last: str) -> Path:
 
 def stages(config: YambdaConfig) -> set[str]:
     seen = set()
-    config.prepare(memory=10**9, progress=lambda stage, share: seen.add(stage.partition(" of ")[0]))
+    config.prepare(progress=lambda stage, share: seen.add(stage.partition(" of ")[0]))
     return seen
 
 
@@ -105,7 +105,7 @@ def test_a_damaged_part_is_written_again(
     whole = dataclasses.replace(config)
     fingerprint = json.loads((config.prepared_path() / "manifest.json").read_text())["fingerprint"]
     config.prepared_path().rename(tmp_path / "set-aside")
-    whole.prepare(memory=10**9)
+    whole.prepare()
     again = json.loads((config.prepared_path() / "manifest.json").read_text())["fingerprint"]
     assert again == fingerprint
 

@@ -56,7 +56,7 @@ def write(columns: dict[str, list[Any]], path: Path) -> Path:
 
 
 def logged(path: Path, **options: Any) -> tuple[EventLog, dict[str, Any]]:
-    return load_log(TableConfig(path=str(path), **options).prepare(memory=10**9))
+    return load_log(TableConfig(path=str(path), **options).prepare())
 
 
 def labels(log: EventLog) -> list[set[str]]:

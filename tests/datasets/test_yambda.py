@@ -88,7 +88,7 @@ def sequential(table: pa.Table) -> pa.Table:
 
 
 def logged(folder: Path, **options: Any) -> tuple[EventLog, dict[str, Any]]:
-    return load_log(YambdaConfig(path=str(folder), **options).prepare(memory=10**9))
+    return load_log(YambdaConfig(path=str(folder), **options).prepare())
 
 
 def test_events_mean_what_the_official_columns_say(tmp_path: Path) -> None:

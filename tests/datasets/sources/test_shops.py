@@ -75,7 +75,7 @@ def test_a_prepared_source_opens_as_a_data_set(tmp_path: Path) -> None:
             examples += int(batch.candidates.mask.sum())
     assert examples == 400  # the last fifth of 2000 events
     assert dataset.schema.label_rates == pytest.approx((0.25, 0.25, 0.25, 0.25))
-    assert dataset.describe()["licence"] == TaobaoConfig.licence
+    assert dataset.describe()["licence"] == TaobaoConfig.terms()
 
 
 def test_amazon_2014_has_the_user_first(prepared: Any) -> None:
