@@ -83,6 +83,11 @@ class SourceConfig(LoggedConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if "://" in self.path:
+            raise ValueError(
+                f"{self.name}.path must be a folder of this machine, got {self.path!r}; copy the "
+                "files from there first"
+            )
         if self.path:
             # Absolute, since a worker may run in another folder.
             object.__setattr__(self, "path", str(Path(self.path).expanduser().absolute()))

@@ -56,6 +56,10 @@ def test_a_prepared_set_is_not_prepared_again(tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (("yambda", "--from", "nowhere"), "nowhere is no folder with flat/50m/multi_event.parquet"),
+        (
+            ("yambda", "--from", "s3://a/b"),
+            "must be a folder of this machine, got 's3://a/b'; copy",
+        ),
         (("yambda", "--memory", "much"), "'much' is no number of bytes; valid: such as 4GB"),
         (
             ("yambda", "--from", "a", "--set", "path=b"),
@@ -79,6 +83,16 @@ def test_the_measurement_verifies_what_was_written(tmp_path: Path) -> None:
     assert found["events"] == 30_000
     assert 10**8 < found["peak_bytes"] < 10**9
     assert not list(tmp_path.glob("climber-bench-*"))
+
+
+@pytest.mark.slow
+def test_memory_stays_within_its_limit(tmp_path: Path) -> None:
+    """The events are more bytes than DuckDB may have, so that it spills."""
+    figures = tmp_path / "figures.json"
+    command = ("--events", "1.2e7", "--memory", "1GB", "--folder", str(tmp_path))
+    said("bench", "data", *command, "--json", str(figures))
+    found = json.loads(figures.read_text())["conversion"]
+    assert found["peak_bytes"] <= 10**9
 
 
 def test_bytes_are_read_as_they_are_written() -> None:
