@@ -72,7 +72,7 @@ def read_events(engine: Engine, tables: SourceTables) -> Facts:
                 f"{' or '.join(valid)}, got {types.get(name, 'none')}"
             )
     names = ", ".join(f'"{name}"' for name in COLUMNS)
-    counted = types.get("copies") == "BIGINT"
+    counted = "copies" in types
     query = f"SELECT {names}{', copies' if counted else ''} FROM ({tables.events})"
     read = None
     if tables.duplicates == "removed":
