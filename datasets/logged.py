@@ -35,6 +35,8 @@ from scaling.datasets.store import cache_dir, is_stored, load_log, save_log
 
 Ints = npt.NDArray[np.int64]
 
+FETCH_ONLY = "; fetch only, no redistribution"
+
 _LATER: Final = {
     "gap_seconds": 0,
     "user_fraction": 1.0,
@@ -56,7 +58,9 @@ class LoggedConfig(DatasetConfig):
     """How a log is split and cut into requests; a source adds where its events come from."""
 
     licence: ClassVar[str] = ""
-    """On what terms the source may be used; shown where it is fetched and described."""
+    """On what terms the source may be used."""
+    redistribution: ClassVar[bool] = False
+    """Whether the terms let those who have the data give them to others, prepared or not."""
     downloadable: ClassVar[bool] = False
     """Whether `fetch` gets the source files over the network."""
 
@@ -120,6 +124,11 @@ class LoggedConfig(DatasetConfig):
             value = getattr(self, field)
             if value is not None and value < 1:
                 raise ValueError(f"{self.name}.{field} must be at least 1, got {value}")
+
+    @classmethod
+    def terms(cls) -> str:
+        """The licence and whether it forbids redistribution; shown wherever the data are handled."""
+        return cls.licence + ("" if cls.redistribution else FETCH_ONLY)
 
     @abstractmethod
     def content(self) -> str:
@@ -207,7 +216,7 @@ class LoggedDataset(Dataset):
         )
         self._facts = {
             "name": config.name,
-            "licence": config.licence,
+            "licence": config.terms(),
             **facts,
             "fingerprint": config.fingerprint(),
             "split": config.split,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections.abc import Mapping
 from numbers import Integral, Real
 from pathlib import Path
@@ -39,6 +40,15 @@ def format_si(value: float | None, unit: str = "", digits: int = 2) -> str:
     scaled = float(f"{mantissa}e{power - 3 * step}")
     shown = f"{scaled:.{max(digits - 1 - (power - 3 * step), 0)}f}" if power >= 0 else f"{value:g}"
     return f"{_trim(shown)} {_PREFIXES[step]}{unit}"
+
+
+def parse_bytes(text: str) -> int:
+    """A number of bytes such as `4GB`, `512MB`, `1.5GiB` or `1000000`; `ValueError` for others."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([kMGT]?)(i?)B)?", text.strip())
+    if not found:
+        raise ValueError(f"{text!r} is no number of bytes; valid: such as 4GB, 512MB or 1.5GiB")
+    step = 1024 if found[3] else 1000
+    return int(float(found[1]) * step ** _PREFIXES.index(found[2] or ""))
 
 
 def plain(value: object) -> Any:
