@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from scaling.datasets.logged import LoggedConfig
 from scaling.datasets.shipping import obtain, publish
 from scaling.trial import TrialConfig
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,9 @@ def shipped(trials: Iterable[TrialConfig], place: str) -> dict[LoggedConfig, Shi
     found = {}
     for config in {trial.dataset: None for trial in trials}:
         if isinstance(config, LoggedConfig):
-            publish(config.prepare(), place)
+            if publish(config.prepare(), place) and not config.redistribution:
+                text = "%s is now at %s: keep that place to yourselves, its terms are: %s"
+                logger.warning(text, config.name, place, config.licence)
             found[config] = Shipped(place, config.known_content())
     return found
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from scaling.datasets import conversion_parts
+from scaling.datasets.conversion_engine import resident_bytes
 from scaling.datasets.store import is_stored, load_log
 from scaling.datasets.yambda import YambdaConfig
 
@@ -78,7 +79,7 @@ def child_ends(config: YambdaConfig, last_call: int | None) -> int:
                 os.kill(os.getpid(), signal.SIGKILL)
             calls += 1
 
-        in_child(lambda: config.prepare(memory=10**9, threads=2, progress=count))
+        in_child(lambda: config.prepare(memory=resident_bytes() + 10**9, threads=2, progress=count))
         os.write(mouth, str(calls).encode())
         os._exit(0)
     os.close(mouth)
@@ -93,7 +94,7 @@ def child_ends(config: YambdaConfig, last_call: int | None) -> int:
 def killed_after(config: YambdaConfig, seconds: float) -> None:
     pid = os.fork()
     if not pid:
-        in_child(lambda: config.prepare(memory=10**9, threads=2))
+        in_child(lambda: config.prepare(memory=resident_bytes() + 10**9, threads=2))
         os._exit(0)
     time.sleep(seconds)
     os.kill(pid, signal.SIGKILL)
