@@ -59,7 +59,13 @@ def fetch_dataset(name: str) -> None:
 
 @data.command("prepare")
 @click.argument("name")
-@click.option("--from", "place", metavar="PATH", help="The folder (or file) of the official files.")
+@click.option(
+    "--from",
+    "place",
+    metavar="PATH",
+    help="The folder (or file) of the official files; those at a URI (s3://, gs://) are copied to "
+    "the cache first.",
+)
 @click.option("--memory", metavar="BYTES", help="All that the process may take [default: 4GB].")
 @OPTIONS
 def prepare_dataset(
@@ -71,9 +77,15 @@ def prepare_dataset(
     """
     from scaling.cli.output import closing, progress_bar
     from scaling.datasets.catalogue import licence, placed, prepare
+    from scaling.datasets.remote_files import copied_here
+    from scaling.datasets.store import cache_dir
     from scaling.units import parse_bytes
 
     limit = parse_bytes(memory) if memory else None
+    if place and "://" in place:
+        placed(name, place)  # an unknown name is told before anything is copied
+        with progress_bar() as tell:
+            place = str(copied_here(place, cache_dir() / "sources" / name, tell))
     config = configured(name, options, placed(name, place) if place else {})
     if terms := licence(config):
         click.echo(f"licence of {name}: {terms}")

@@ -52,12 +52,35 @@ def test_a_prepared_set_is_not_prepared_again(tmp_path: Path) -> None:
     assert first.splitlines()[-2:] == again.splitlines()[-2:]
 
 
+def test_files_at_a_uri_are_copied_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLIMBER_CACHE", str(tmp_path / "cache"))
+    away = tmp_path / "away"
+    away.mkdir()
+    write_events(away / "multi_event.parquet", 1000)
+    uri = f"file://{away}"
+    first = said("data", "prepare", "yambda", "--from", uri)
+    assert "copy files" in first
+    copied = tmp_path / "cache" / "sources" / "yambda" / "multi_event.parquet"
+    assert copied.read_bytes() == (away / "multi_event.parquet").read_bytes()
+    before = copied.stat().st_mtime_ns
+    again = said("data", "prepare", "yambda", "--from", uri)
+    assert copied.stat().st_mtime_ns == before
+    assert first.splitlines()[-2:] == again.splitlines()[-2:]
+    (tmp_path / "nothing").mkdir()
+    nothing = refusal("data", "prepare", "yambda", "--from", f"file://{tmp_path}/nothing")
+    assert "there are no files" in nothing
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("yambda", "--from", "nowhere"), "nowhere is no folder with flat/50m/multi_event.parquet"),
         (
-            ("yambda", "--from", "s3://a/b"),
+            ("yambda", "--from", "gopher://a/b"),
+            "files can't be copied from 'gopher://a/b': ",
+        ),
+        (
+            ("yambda", "--set", "path=s3://a/b"),
             "must be a folder of this machine, got 's3://a/b'; copy",
         ),
         (("yambda", "--memory", "much"), "'much' is no number of bytes; valid: such as 4GB"),
