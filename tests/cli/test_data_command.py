@@ -75,6 +75,7 @@ def test_a_wrong_request_is_refused(arguments: tuple[str, ...], words: str) -> N
     assert words in refusal("data", "prepare", *arguments)
 
 
+@pytest.mark.slow
 def test_the_measurement_verifies_what_was_written(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     told = said("bench", "data", "--events", "3e4", "--memory", "1GB", "--json", str(figures))

@@ -130,10 +130,18 @@ def test_files_follow_each_other_by_name(tmp_path: Path) -> None:
         logged(folder, **MAPPED)
 
 
-@pytest.mark.parametrize(("unit", "size"), [("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9)])
-@pytest.mark.parametrize("name", ["t.parquet", "t.csv"])
+@pytest.mark.parametrize(
+    ("name", "unit", "size"),
+    [
+        ("t.csv", "s", 1),
+        ("t.csv", "ms", 10**3),
+        ("t.parquet", "ms", 10**3),
+        ("t.parquet", "us", 10**6),
+        ("t.csv", "ns", 10**9),
+    ],
+)
 def test_an_unknown_unit_is_recognised_and_asked_for(
-    unit: str, size: int, name: str, tmp_path: Path
+    name: str, unit: str, size: int, tmp_path: Path
 ) -> None:
     times = [time * size + size // 2 for time in ROWS["timestamp"]]
     path = write(ROWS | {"timestamp": times}, tmp_path / name)
