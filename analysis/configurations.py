@@ -62,12 +62,26 @@ def usable(runs: pd.DataFrame, columns: Sequence[str]) -> Usable:
         for row in runs.index[(numbers <= 0).to_numpy() & (why == "").to_numpy()]:
             why[row] = f"{name} is not positive: {numbers[row]:g}"
     if "digest" in runs.columns:
-        repeats = runs["digest"].notna() & runs["digest"].duplicated()
-        mark(repeats, "the same digest stands in an earlier row")
+        good = runs["digest"].where(why == "")
+        mark(good.notna() & good.duplicated(keep="last"), "run again: a later row has its digest")
     elif "seed" in runs.columns:
         mark(runs.duplicated(), "the same as an earlier row")
+    for row in runs.index[_half_stopped(runs, why)]:
+        why[row] = "another seed of its configuration was stopped early: a mean would be too good"
     bad = (why != "").to_numpy()
     return Usable(runs[~bad].copy(), runs[bad].assign(excluded=why[bad]))
+
+
+def _half_stopped(runs: pd.DataFrame, why: pd.Series[str]) -> np.ndarray:
+    """Usable runs of configurations with a stopped run that did not finish later, `[runs]`."""
+    if "status" not in runs.columns or not (runs["status"] == "stopped").any():
+        return np.zeros(len(runs), dtype=bool)
+    stopped = (runs["status"] == "stopped").to_numpy()
+    good = (why == "").to_numpy()
+    if "digest" in runs.columns:
+        stopped = stopped & ~runs["digest"].isin(runs["digest"][good].dropna()).to_numpy()
+    numbers = configuration_numbers(runs)
+    return good & np.isin(numbers, numbers[stopped])
 
 
 def configuration_numbers(runs: pd.DataFrame) -> np.ndarray:

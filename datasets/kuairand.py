@@ -55,6 +55,7 @@ class KuaiRandConfig(LoggedConfig):
     """Requests are consecutive impressions of a user in one tab, at most 30 minutes apart."""
 
     licence = "CC BY-SA 4.0; cite Gao et al., KuaiRand, CIKM 2022 (https://kuairand.com)"
+    redistribution = True
 
     path: str = ""
     """The folder that holds `data/log_standard_*.csv`; empty: the environment variable

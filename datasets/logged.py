@@ -18,6 +18,14 @@ from scaling.config import digest_of
 from scaling.datasets.base import Dataset, DatasetConfig, Size
 from scaling.datasets.facts import describe_requests, rates_of
 from scaling.datasets.log import EventLog
+from scaling.datasets.negatives import (
+    NEGATIVES_RULES,
+    Negatives,
+    NegativesRule,
+    facts_of,
+    no_contrast,
+    times_shown,
+)
 from scaling.datasets.orders import BATCH_RULES, BatchRule, TrainingOrder
 from scaling.datasets.portrait import portrait_of
 from scaling.datasets.request_index import RequestIndex
@@ -29,13 +37,22 @@ from scaling.portrait import Portrait
 
 Ints = npt.NDArray[np.int64]
 
+FETCH_ONLY = "; fetch only, no redistribution"
+
 _LATER: Final = {
     "gap_seconds": 0,
     "user_fraction": 1.0,
     "time_fraction": 1.0,
     "batches": "mixed",
+    "negatives": 0,
+    "negatives_by": "uniform",
+    "negatives_seed": 0,
 }
 """Options that earlier releases didn't have, and the value at which they change nothing."""
+
+
+_TOLD: dict[LoggedConfig, str] = {}
+"""Contents that a driver has told this process, which may not be able to read the source files."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +60,9 @@ class LoggedConfig(DatasetConfig):
     """How a log is split and cut into requests; a source adds where its events come from."""
 
     licence: ClassVar[str] = ""
-    """On what terms the source may be used; shown where it is fetched and described."""
+    """On what terms the source may be used."""
+    redistribution: ClassVar[bool] = False
+    """Whether the terms let those who have the data give them to others, prepared or not."""
     downloadable: ClassVar[bool] = False
     """Whether `fetch` gets the source files over the network."""
 
@@ -68,13 +87,22 @@ class LoggedConfig(DatasetConfig):
     time_fraction: float = 1.0
     """The most recent share of the training period, from the first known time on, whose requests
     train (temporal split). Earlier events are history, validation and test stay the same."""
-
     batches: BatchRule = "mixed"
     """`by_length`: requests with histories of like lengths share a training batch, which saves
     padding and costs a little loss (see `TrainingOrder`)."""
 
+    negatives: int = 0
+    """Sampled items beside each candidate, with no label set: for logs of positives only."""
+    negatives_by: NegativesRule = "uniform"
+    """Among the items that training shows: evenly, or as often as it shows them."""
+    negatives_seed: int = 0
+
     def __post_init__(self) -> None:
-        rules: dict[str, Sequence[str]] = {"split": SPLIT_RULES, "batches": BATCH_RULES}
+        rules: dict[str, Sequence[str]] = {
+            "split": SPLIT_RULES,
+            "batches": BATCH_RULES,
+            "negatives_by": NEGATIVES_RULES,
+        }
         for field, valid in rules.items():
             if getattr(self, field) not in valid:
                 raise ValueError(
@@ -84,8 +112,11 @@ class LoggedConfig(DatasetConfig):
         for field, plain in (("cut_times", None), ("gap_seconds", 0), ("time_fraction", 1.0)):
             if getattr(self, field) != plain and self.split != "temporal":
                 raise ValueError(f"{self.name}.{field} needs split 'temporal', got {self.split!r}")
-        if self.gap_seconds < 0:
-            raise ValueError(f"{self.name}.gap_seconds must be at least 0, got {self.gap_seconds}")
+        for field in ("gap_seconds", "negatives", "negatives_seed"):
+            if getattr(self, field) < 0:
+                raise ValueError(
+                    f"{self.name}.{field} must be at least 0, got {getattr(self, field)}"
+                )
         for field in ("user_fraction", "time_fraction"):
             if not 0 < getattr(self, field) <= 1:
                 raise ValueError(
@@ -95,6 +126,11 @@ class LoggedConfig(DatasetConfig):
             value = getattr(self, field)
             if value is not None and value < 1:
                 raise ValueError(f"{self.name}.{field} must be at least 1, got {value}")
+
+    @classmethod
+    def terms(cls) -> str:
+        """The licence and whether it forbids redistribution; shown wherever the data are handled."""
+        return cls.licence + ("" if cls.redistribution else FETCH_ONLY)
 
     @abstractmethod
     def content(self) -> str:
@@ -109,9 +145,17 @@ class LoggedConfig(DatasetConfig):
         """Gets the source files; those and what was prepared of them. `ValueError`: how to get
         them otherwise."""
 
+    def known_content(self) -> str:
+        """`content`, of data that another machine has told about also where their files are absent."""
+        return _TOLD.get(self) or self.content()
+
+    def told(self, content: str) -> None:
+        """Believe a driver that these data have that content."""
+        _TOLD[self] = content
+
     def prepared_path(self) -> Path:
         """Where the prepared log stands or will stand."""
-        return cache_dir() / self.name / f"log-{self.content()}"
+        return cache_dir() / self.name / f"log-{self.known_content()}"
 
     def prepare(self) -> Path:
         """The folder of the prepared log; written on the first call for the same content."""
@@ -131,7 +175,7 @@ class LoggedConfig(DatasetConfig):
         }
 
     def fingerprint(self) -> str:
-        return digest_of({**self.identity(), "content": self.content()})
+        return digest_of({**self.identity(), "content": self.known_content()})
 
     def open(self) -> LoggedDataset:
         return _open(self, self.prepare())
@@ -161,16 +205,20 @@ class LoggedDataset(Dataset):
             folder = place.with_name(f"requests-{config.fingerprint()}-{FORMAT}")
         self._cut = open_tables(log, config, folder)
         self.log = log
-        self.maker = BatchMaker(log, place)
-        self._name, self._batches = config.name, config.batches
+        self._complaint = no_contrast(log.schema, self._cut.training_actions, config.negatives)
+        self.maker = BatchMaker(log, place, self._negatives(config))
+        self._batches = config.batches
+        self._each = 1 + config.negatives
+        """Examples for each candidate of the log."""
+        rates = rates_of(log.schema, self._cut.training_actions) / self._each
         self.schema = dataclasses.replace(
             log.schema,
-            max_candidates=config.max_candidates,
-            label_rates=tuple(rates_of(log.schema, self._cut.training_actions).tolist()),
+            max_candidates=config.max_candidates * self._each,
+            label_rates=tuple(rates.tolist()),
         )
         self._facts = {
             "name": config.name,
-            "licence": config.licence,
+            "licence": config.terms(),
             **facts,
             "fingerprint": config.fingerprint(),
             "split": config.split,
@@ -183,7 +231,16 @@ class LoggedDataset(Dataset):
             "user_fraction": config.user_fraction,
             "time_fraction": config.time_fraction,
             "batches": config.batches,
+            **facts_of(config.negatives_by, config.negatives, config.negatives_seed),
         }
+
+    def _negatives(self, config: LoggedConfig) -> Negatives | None:
+        if not config.negatives:
+            return None
+        shown = times_shown(self.log, self._cut.splits["train"])
+        found = Negatives(config.negatives, config.negatives_by, config.negatives_seed, shown)
+        found.check(config.name, config.max_candidates)
+        return found
 
     def requests(
         self, split: Split, views: Sequence[View], *, batch_size: int, seed: int | None = None
@@ -193,7 +250,7 @@ class LoggedDataset(Dataset):
 
         Raises:
             ValueError: at the call, for an unknown split or view, a batch size below 1, or training
-                without a seed.
+                without a seed or on candidates that all have the same labels.
         """
         table = self._table(split)
         if batch_size < 1:
@@ -212,6 +269,8 @@ class LoggedDataset(Dataset):
     ) -> Iterator[Batch]:
         table = self._table("train")
         self.maker.check(views)
+        if self._complaint:
+            raise ValueError(f"{self._facts['name']}: {self._complaint}")
 
         def lengths(rows: Ints) -> Ints:
             return self.maker.lengths(table.select(rows), views)
@@ -222,14 +281,14 @@ class LoggedDataset(Dataset):
 
     def size(self, split: Split) -> Size:
         table = self._table(split)
-        return Size(requests=len(table), examples=table.examples)
+        return Size(requests=len(table), examples=table.examples * self._each)
 
     def sample(self, split: Split, views: Sequence[View], count: int) -> tuple[Ints, Ints]:
         table = self._table(split)
         self.maker.check(views)
         rows = np.linspace(0, len(table) - 1, min(count, len(table))).astype(np.int64)
         chosen = table.select(rows)
-        return self.maker.lengths(chosen, views), chosen.stop - chosen.start
+        return self.maker.lengths(chosen, views), (chosen.stop - chosen.start) * self._each
 
     def describe(self) -> Mapping[str, Any]:
         return self._description
@@ -240,12 +299,8 @@ class LoggedDataset(Dataset):
         return {**self._facts, **describe_requests(self.log, self._cut.splits, requests)}
 
     def portrait(self) -> Portrait:
-        return self._portrait
-
-    @cached_property
-    def _portrait(self) -> Portrait:
         histories = {split: index.histories() for split, index in self._cut.splits.items()}
-        return portrait_of(self._name, self.log, histories, cut_times=self._cut.cut_times)
+        return portrait_of(self._facts["name"], self.log, histories, cut_times=self._cut.cut_times)
 
     def _table(self, split: Split) -> RequestIndex:
         if split not in self._cut.splits:

@@ -49,7 +49,7 @@ class MovieLensConfig(LoggedConfig):
     """
 
     licence = (
-        "GroupLens: for research; no redistribution, no commercial use without permission; cite "
+        "GroupLens: for research; no commercial use without permission; cite "
         "Harper and Konstan, The MovieLens Datasets: History and Context, ACM TiiS 2015 "
         "(https://grouplens.org/datasets/movielens/)"
     )

@@ -17,8 +17,8 @@ BatchRule = Literal["mixed", "by_length"]
 BATCH_RULES: tuple[BatchRule, ...] = ("mixed", "by_length")
 
 WINDOW: Final = 1024
-"""Batches whose requests are dealt out by length together. More leave less padding; fewer leave
-batches closer to independent draws."""
+"""Batches whose requests are dealt out by length together. More leave less padding (KuaiRand, two
+views: 18 % with 128, 9 % with 1024), but their lengths are looked up before the first of them."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,9 @@ import torch
 
 from scaling.batch import Batch, Candidates, Context, View, ViewBatch
 from scaling.datasets.log import UNKNOWN_TIME, EventLog, RequestTable
+from scaling.datasets.negatives import Negatives
 from scaling.datasets.request_index import RequestIndex
+from scaling.datasets.view_strategies import unmerged
 from scaling.datasets.views import ViewIndex, distinct_events
 
 Ints = npt.NDArray[np.int64]
@@ -30,6 +32,8 @@ class BatchMaker:
     log: EventLog
     place: Path | None = None
     """Where the log is kept; see `ViewIndex.place`."""
+    negatives: Negatives | None = None
+    """None: the candidates are those of the log."""
     index: ViewIndex = field(init=False)
     labels: npt.NDArray[np.float32] = field(init=False)
     """[num_actions, k]"""
@@ -52,6 +56,18 @@ class BatchMaker:
         mask = column < length[:, None]
         candidates = (chosen.start[:, None] + column) * mask
         labels = self.labels.take(self.log.actions.take(candidates), axis=0) * mask[:, :, None]
+        items = _gather(self.log.items, candidates, mask)
+        if self.negatives is not None:
+            drawn = self.negatives.draw(candidates, items, mask)
+            items = np.concatenate([items, drawn], axis=1)
+            no_labels = np.zeros((*drawn.shape, labels.shape[2]), labels.dtype)
+            labels = np.concatenate([labels, no_labels], axis=1)
+            # Candidates come first, without a gap: in a short request negatives go before the end.
+            known = np.concatenate([mask, np.repeat(mask, self.negatives.count, axis=1)], axis=1)
+            order = np.argsort(~known, axis=1, kind="stable")
+            items = np.take_along_axis(items, order, axis=1)
+            labels = np.take_along_axis(labels, order[:, :, None], axis=1)
+            mask = np.take_along_axis(known, order, axis=1)
         return Batch(
             history=tuple(self._view(chosen, events, mask) for events, mask in found),
             context=Context(
@@ -60,7 +76,7 @@ class BatchMaker:
                 attributes=torch.from_numpy(chosen.attributes),
             ),
             candidates=Candidates(
-                items=torch.from_numpy(_gather(self.log.items, candidates, mask)),
+                items=torch.from_numpy(items),
                 mask=torch.from_numpy(mask),
             ),
             labels=torch.from_numpy(labels),
@@ -75,8 +91,15 @@ class BatchMaker:
 
     def check(self, views: Sequence[View]) -> None:
         """Prepares the views; `ValueError` for none at all, an unknown strategy, behaviour or
-        attribute, or a merged view of a log with events of unknown time."""
+        attribute, a merged view of a log with events of unknown time, or one that the candidates
+        choose where most of them are sampled."""
         self.index.check(views)
+        by_request = [v.strategy for v in unmerged(views) if v.strategy.startswith("request.")]
+        if self.negatives is not None and by_request:
+            raise ValueError(
+                f"view strategy {by_request[0]!r} chooses by the candidates that the log holds, "
+                "and beside sampled negatives that would tell which they are"
+            )
 
     def _view(self, table: RequestTable, events: Ints, mask: Bools) -> ViewBatch:
         times = self.log.times.take(events)

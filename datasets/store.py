@@ -21,6 +21,8 @@ FORMAT = 1
 """Raised when the same files begin to mean something else."""
 
 MANIFEST = "manifest.json"
+_INSIDE = ("arrays", "parts", "schema")
+"""Of a manifest: how the files are laid out."""
 
 
 def cache_dir() -> Path:
@@ -85,6 +87,24 @@ def load_log(path: Path) -> tuple[EventLog, dict[str, Any]]:
     columns = {name: array for name, array in arrays.items() if not name.startswith(prefix)}
     log = EventLog(schema=schema_from_facts(manifest["schema"], of_item), **columns)
     return log, manifest["facts"] | {"log_fingerprint": manifest["fingerprint"]}
+
+
+def manifest_of(path: Path) -> dict[str, Any]:
+    """Where a stored log comes from: its manifest without what only `load_log` needs.
+
+    Raises:
+        ValueError: there is none, or it is damaged.
+    """
+    try:
+        whole = json.loads((path / MANIFEST).read_text())
+        return {name: value for name, value in whole.items() if name not in _INSIDE}
+    except (OSError, ValueError, AttributeError) as error:
+        raise ValueError(f"{path / MANIFEST} can't be read: {error}") from error
+
+
+def files_of(manifest: bytes) -> list[str]:
+    """Names of the files that `load_log` reads, the manifest last; given its content."""
+    return [*(f"{name}.npy" for name in json.loads(manifest)["arrays"]), MANIFEST]
 
 
 def is_stored(path: Path) -> bool:

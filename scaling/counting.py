@@ -46,7 +46,7 @@ class CountingRun(Run):
     def done(self) -> bool:
         return self._closed
 
-    def advance(self, seconds: float) -> Progress:
+    def advance(self, seconds: float, share: float = 1.0) -> Progress:
         start = time.perf_counter()
         while not self._closed:
             batch = next(self._batches).to(self.trial.training.device)

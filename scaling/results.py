@@ -7,7 +7,8 @@ from typing import Literal
 
 import pandas as pd
 
-Status = Literal["finished", "failed"]
+Status = Literal["finished", "failed", "stopped"]
+"""`stopped`: ended by a rule before its budget was spent, and not evaluated (`sweeps.stopping`)."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,13 @@ class TrialResult:
 
     status: Status
     reason: str
-    """Why it failed; empty for a finished trial."""
+    """Why it failed or was stopped; empty for a finished trial."""
     metrics: dict[str, float]
     """Numeric columns measured in the trial; a value that couldn't be measured is absent."""
     texts: dict[str, str]
     """Text columns known in the trial: `split`, `device`, `precision`."""
     curve: list[CurvePoint]
     evaluation: pd.DataFrame | None = None
-    """Test part, one row per (request, user, behaviour): `sum_loss`, `count`; None if failed."""
+    """Test part, one row per (request, user, behaviour): `sum_loss`, `count`; None unless finished."""
     notes: dict[str, str] = field(default_factory=dict)
     """Why a metric is absent (`auc.share: one class only`)."""

@@ -36,6 +36,10 @@ class Progress:
     steps: int
     loss: float
     """Mean training loss since the last point of the learning curve; NaN before the first."""
+    curve: tuple[tuple[int, float], ...] = ()
+    """The learning curve so far: examples seen and mean training loss since the point before."""
+    seconds: float = 0.0
+    """Of training."""
 
 
 class Run(ABC):
@@ -93,8 +97,11 @@ class Run(ABC):
         self._stop_reading()
 
     @abstractmethod
-    def advance(self, seconds: float) -> Progress:
-        """Go on for about that long, a step at least, or to the end if that comes first."""
+    def advance(self, seconds: float, share: float = 1.0) -> Progress:
+        """Go on for about that long, a step at least, or to the end if that comes first.
+
+        Not further than that `share` of the budget, where the trial has not come as far yet.
+        """
 
     def state(self) -> dict[str, Any]:
         """Everything that decides the rest of the trial: plain data, and tensors that live on.

@@ -34,9 +34,14 @@ def ordered(table: pd.DataFrame) -> pd.DataFrame:
     extra = sorted(name for name in table.columns if name not in COLUMNS)
     split = COLUMNS.index("validation_auc") + 1
     table = table.reindex(columns=[*COLUMNS[:split], *extra, *COLUMNS[split:]])
-    for name in NUMERIC_COLUMNS:
-        table[name] = pd.to_numeric(table[name])
-    return table
+    # At once: set one by one, the columns of a large table are copied again and again.
+    return pd.DataFrame(
+        {
+            name: pd.to_numeric(column) if name in NUMERIC_COLUMNS else column
+            for name, column in table.items()
+        },
+        index=table.index,
+    )
 
 
 def read_runs(path: Path, columns: dict[str, str] | None = None) -> pd.DataFrame:

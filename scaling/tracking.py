@@ -12,6 +12,8 @@ from typing import Any, Literal, Self, TypeVar
 
 from scaling.code import git_commit
 from scaling.config import canonical_json, digest_of
+from scaling.datasets.logged import LoggedConfig
+from scaling.datasets.store import is_stored, manifest_of
 from scaling.lease import LeaseError
 from scaling.results import CurvePoint, TrialResult
 from scaling.tracking_mlflow import (
@@ -119,7 +121,8 @@ class SweepTracker:
         started: float,
         ended: float | None = None,
     ) -> str:
-        """Record a trial that ended, well or not.
+        """Record a trial that ended, well or not; one that was stopped has MLflow's status
+        `FAILED`, so that nobody takes it for a whole one, and says so in its tags.
 
         Args:
             trial: what was run.
@@ -259,6 +262,7 @@ class SweepTracker:
                 digest=fingerprint[:36],  # MLflow's limit
                 source_type="climber",
                 source=config,
+                profile=_profile(trial),
             )
             self._inputs[fingerprint] = DatasetInput(
                 data, [InputTag("mlflow.data.context", "training")]
@@ -272,6 +276,14 @@ class SweepTracker:
             self._client.delete_run(run_id)
         except Exception:  # the first error is the one to tell about
             return
+
+
+def _profile(trial: TrialConfig) -> str | None:
+    """Where prepared data come from (checksums, options, counts, licence); None for others."""
+    if not isinstance(trial.dataset, LoggedConfig):
+        return None
+    path = trial.dataset.prepared_path()
+    return canonical_json(manifest_of(path)) if is_stored(path) else None
 
 
 def _now() -> int:

@@ -8,7 +8,7 @@ import json
 import math
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,8 @@ class Known:
     """By digest, for the digests asked about."""
     rows: tuple[Mapping[str, Any], ...]
     """All finished runs of this sweep, as rows of the run table: their speed is a forecast."""
+    stopped: Mapping[str, str] = field(default_factory=dict)
+    """Runs of this sweep that a rule stopped before their budget was spent, by digest."""
 
 
 def read_runs(
@@ -125,9 +127,12 @@ def known(title: str, digests: Collection[str], *, tracking_uri: str | None = No
         others.remove(own.experiment_id)
     if others:
         found |= _elsewhere(client, others, set(digests) - set(found))
+    ended = f"attributes.status = 'FAILED' and tags.`{TAG_OF_TEXT['status']}` = 'stopped'"
+    halted = [] if own is None else _trial_runs(client, [own.experiment_id], ended)
     return Known(
         finished={digest: found[digest] for digest in digests if digest in found},
         rows=tuple(_row(run, title) for run in runs),
+        stopped={run.data.tags[f"{TAG}digest"]: run.info.run_id for run in reversed(halted)},
     )
 
 
@@ -242,7 +247,9 @@ def _row(run: Run, title: str) -> dict[str, Any]:
     curve = set(tags.get(f"{TAG}curve", "").split(","))
     row: dict[str, Any] = {k: v for k, v in run.data.metrics.items() if k not in curve}
     row |= {column: tags.get(tag) for column, tag in TAG_OF_TEXT.items()}
-    row["status"] = _STATUS.get(run.info.status, run.info.status.lower())
+    # MLflow has no word for a run that a rule has stopped.
+    if row["status"] != "stopped":
+        row["status"] = _STATUS.get(run.info.status, run.info.status.lower())
     return row | {"reason": row["reason"] or "", "sweep": title, "run_id": run.info.run_id}
 
 

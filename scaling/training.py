@@ -55,7 +55,7 @@ class TrialRun(Run):
     def _share(self) -> float:
         return self._counts["compute"] / self.trial.budget
 
-    def advance(self, seconds: float) -> Progress:
+    def advance(self, seconds: float, share: float = 1.0) -> Progress:
         start = time.perf_counter()
         self._ranker.train()
         while not self.done:
@@ -63,7 +63,7 @@ class TrialRun(Run):
             if self._share * CURVE_POINTS >= len(self._curve) + 1 or self._share >= 1:
                 elapsed = self._train_seconds + time.perf_counter() - start
                 self._close_point(elapsed)
-            if time.perf_counter() - start >= seconds:
+            if time.perf_counter() - start >= seconds or self._share >= share:
                 break
         self._train_seconds += time.perf_counter() - start
         last = self._curve[-1].metrics["train_loss"] if self._curve else math.nan
@@ -72,6 +72,8 @@ class TrialRun(Run):
             examples=int(self._counts["examples"]),
             steps=self._steps,
             loss=last,
+            curve=tuple((point.examples, point.metrics["train_loss"]) for point in self._curve),
+            seconds=self._train_seconds,
         )
 
     def state(self) -> dict[str, Any]:

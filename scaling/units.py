@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections.abc import Mapping
 from numbers import Integral, Real
 from pathlib import Path
@@ -53,6 +54,15 @@ def format_share(share: float) -> str:
         return "> 99.9 %"
     digits = 1 if percent >= 1 else 2 if percent >= 0.1 else 3
     return f"{percent:.{digits}f} %"
+
+
+def parse_bytes(text: str) -> int:
+    """A number of bytes such as `4GB`, `512MB`, `1.5GiB` or `1000000`; `ValueError` for others."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([kMGT]?)(i?)B)?", text.strip())
+    if not found:
+        raise ValueError(f"{text!r} is no number of bytes; valid: such as 4GB, 512MB or 1.5GiB")
+    step = 1024 if found[3] else 1000
+    return int(float(found[1]) * step ** _PREFIXES.index(found[2] or ""))
 
 
 def plain(value: object) -> Any:

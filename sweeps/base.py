@@ -14,6 +14,25 @@ SWEEPS: Registry[Callable[..., Sweep]] = Registry("sweep", "scaling.sweeps")
 
 
 @dataclass(frozen=True, kw_only=True)
+class RateSearch(Config):
+    """What a search of the learning rate of one size has found (`sweeps.rate_search`)."""
+
+    model: str
+    """The size, in words."""
+    budget: float
+    """Training FLOPs of its trials."""
+    rates: tuple[float, ...]
+    chosen: float
+    compute: float
+    """Training FLOPs that were spent on it, all its trials together."""
+
+    @property
+    def at_an_end(self) -> bool:
+        """Whether the chosen rate is the smallest or largest tried, and the best may lie beyond."""
+        return self.chosen in (min(self.rates), max(self.rates))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Sweep(Config):
     """A declared set of trials; its name is the experiment's."""
 
@@ -22,6 +41,8 @@ class Sweep(Config):
     trials: tuple[TrialConfig, ...]
     left_out: tuple[str, ...] = ()
     """Models that the design's limits left out, and why; for the plan to show."""
+    searches: tuple[RateSearch, ...] = ()
+    """Where the learning rates come from, if they were searched for, and what that cost."""
 
     def __post_init__(self) -> None:
         if not self.trials:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from scaling.datasets.base import Dataset, DatasetConfig
 from scaling.models.base import ModelConfig
 from scaling.sweeps.cost import memory_bytes
+from scaling.sweeps.latency import latency_ms
 from scaling.sweeps.recipe import Recipe
 from scaling.sweeps.sizes import full_flops
 from scaling.trial import TrialConfig
@@ -28,6 +29,9 @@ class Limits:
     """Dense parameters."""
     flops_per_request: float | None = None
     """Forward FLOPs at full lengths."""
+    latency_ms: float | None = None
+    """Milliseconds to score one full request, measured here with the recipe's threads: another
+    machine may keep other models. A sweep's logged spec holds those that were kept."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -74,6 +78,10 @@ def beyond(
         "params": ("parameters", lambda: model.num_params(data.schema)[0]),
         "flops_per_request": ("FLOP per request", lambda: full_flops(model, data.schema)),
         "memory_bytes": ("B of memory", lambda: _memory(model, dataset, data, recipe)),
+        "latency_ms": (
+            "ms a request",
+            lambda: latency_ms(model, data.schema, threads=recipe.threads),
+        ),
     }
     found = []
     for field, (unit, measure) in measures.items():

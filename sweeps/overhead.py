@@ -37,7 +37,7 @@ class EmptyRun(Run):
     def done(self) -> bool:
         return self._done
 
-    def advance(self, seconds: float) -> Progress:
+    def advance(self, seconds: float, share: float = 1.0) -> Progress:
         self._done = True
         return Progress(share=1.0, examples=10, steps=1, loss=0.5)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -33,7 +34,7 @@ FEWEST_STEPS = 200
 _SAMPLE = 512
 """Requests whose lengths stand for a split's."""
 
-State = Literal["to do", "done", "reuse"]
+State = Literal["to do", "done", "reuse", "stopped"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class PlannedTrial:
     digest: str
     name: str
     state: State
-    """`reuse`: finished in another sweep, its record is copied."""
+    """`reuse`: finished in another sweep, its record is copied. `stopped`: by a rule, in an earlier
+    launch."""
     run_id: str | None
     """The finished run, if any."""
     other_code: bool
@@ -74,6 +76,8 @@ class Plan:
     """Trials that run at the same time."""
     left_out: tuple[str, ...] = ()
     """Models that the design's limits left out, and why."""
+    search_compute: float = 0.0
+    """Training FLOPs that were spent on finding the learning rates."""
 
     def in_state(self, state: State) -> tuple[PlannedTrial, ...]:
         return tuple(planned for planned in self.trials if planned.state == state)
@@ -124,6 +128,7 @@ def make_plan(
     tracking_uri: str | None = None,
     force: bool = False,
     slots: int | None = None,
+    keep_stopped: bool = False,
 ) -> Plan:
     """Count what every trial of a sweep needs, and look up which are finished.
 
@@ -132,6 +137,8 @@ def make_plan(
         tracking_uri: the store that is asked; see `scaling.tracking_store.resolve_uri`.
         force: treat finished trials as to do.
         slots: trials that will run at the same time; None for as many as this machine takes.
+        keep_stopped: leave alone what a rule has stopped; else it is to do, and goes on from its
+            last checkpoint.
 
     Raises:
         ValueError: a budget too small for one batch, data or a store that can't be read.
@@ -149,6 +156,8 @@ def make_plan(
         state: State = "to do"
         if finished is not None and not force:
             state = "reuse" if finished.elsewhere else "done"
+        elif keep_stopped and not force and digest in store.stopped:
+            state = "stopped"
         planned.append(
             PlannedTrial(
                 trial=trial,
@@ -160,7 +169,8 @@ def make_plan(
                 **counter.count(trial, speed),
             )
         )
-    return Plan(sweep.title, tuple(planned), slots, sweep.left_out)
+    spent = sum(search.compute for search in sweep.searches)
+    return Plan(sweep.title, tuple(planned), slots, sweep.left_out, spent)
 
 
 class _Counter:
@@ -277,4 +287,4 @@ def _warnings(steps: int, epochs: float | None) -> tuple[str, ...]:
 
 def totals(plan: Plan) -> Mapping[str, int]:
     """Number of trials per state."""
-    return {state: len(plan.in_state(state)) for state in ("to do", "done", "reuse")}
+    return {state: len(plan.in_state(state)) for state in typing.get_args(State)}

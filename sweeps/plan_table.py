@@ -64,9 +64,13 @@ def summary(plan: Plan) -> str:
     parts = [f"{len(plan.trials)} trials: {counts['to do']} to do, {counts['done']} done"]
     if counts["reuse"]:
         parts.append(f"{counts['reuse']} to copy from other sweeps")
+    if counts["stopped"]:
+        parts.append(f"{counts['stopped']} stopped early")
     if counts["to do"]:
         time = f"about {format_seconds(plan.seconds)} of processor time"
         parts.append(f"{format_si(plan.compute, 'FLOP')}, {time}")
+    if plan.search_compute:
+        parts.append(f"{format_si(plan.search_compute, 'FLOP')} spent on the search for the rates")
     if plan.other_code:
         parts.append(f"{plan.other_code} done by other code (--force runs them again)")
     return "; ".join(parts)

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from scaling.sweeps.plan_table import format_seconds
-from scaling.sweeps.state import MOST_RUNNING, SweepState, TrialState
+from scaling.sweeps.state import ENDED, MOST_RUNNING, SweepState, TrialState
 from scaling.units import MISSING
 
 _PLAIN_SECONDS = 10.0
@@ -80,7 +80,7 @@ class PlainProgress:
         if now - self._last < self._seconds and (not over or self._over):
             return
         line = status_line(state)
-        if line != self._line and state.in_phase("running", "finished", "failed"):
+        if line != self._line and state.in_phase("running", *ENDED):
             self._last, self._line, self._over = now, line, over
             self._print(line)
 
@@ -90,13 +90,15 @@ class PlainProgress:
 
 def status_line(state: SweepState) -> str:
     """How far the sweep is, in one line."""
-    ended, failed = state.in_phase("finished", "failed"), state.in_phase("failed")
-    mine = state.in_phase("waiting", "running", "finished", "failed")
+    ended, failed = state.in_phase(*ENDED), state.in_phase("failed")
+    mine = state.in_phase("waiting", "running", *ENDED)
     parts = [f"{len(ended)} of {len(mine)} trials", f"{state.share:.0%}"]
     left = state.seconds_left()
     if state.in_phase("waiting", "running") and left is not None:
         parts.append(f"about {format_seconds(left)} left")
     parts += [f"{name} best loss {trial.loss:.4f}" for name, trial in state.best().items()]
+    if stopped := state.in_phase("stopped"):
+        parts.append(f"{len(stopped)} stopped early")
     if failed:
         parts.append(f"{len(failed)} failed")
     if state.again:
@@ -108,7 +110,7 @@ def _overall(state: SweepState) -> RenderableType:
     """One bar, weighted by the planned time of the trials."""
     skipped = len(state.in_phase("skipped"))
     reused = len(state.in_phase("reused"))
-    words = [status_line(state) if state.in_phase("running", "finished", "failed") else state.title]
+    words = [status_line(state) if state.in_phase("running", *ENDED) else state.title]
     if skipped:
         words.append(f"{skipped} done before")
     if reused:

@@ -22,6 +22,7 @@ from scaling.sweeps.runner_session import ray_session
 from scaling.sweeps.runner_team import begin_run
 from scaling.sweeps.runner_trainable import MakeRun
 from scaling.sweeps.state import SweepOutcome, SweepState
+from scaling.sweeps.stopping import Stopping
 from scaling.tracking import SweepTracker
 from scaling.tracking_lease import sweep_lease
 from scaling.tracking_store import resolve_uri
@@ -45,6 +46,8 @@ def run_sweep(
     checkpoints: str | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     lease: Lease | None = None,
+    stopping: Stopping | None = None,
+    data: str | None = None,
 ) -> SweepOutcome:
     """Run the trials of a sweep that no run of the store has finished.
 
@@ -67,6 +70,9 @@ def run_sweep(
         checkpoint_seconds: of training between two checkpoints of a trial; longer where they would
             take more than 1 % of the time.
         lease: of this sweep, held already since before the plan was made; None takes it here.
+        data: a folder or URI at which nodes find prepared data that they can't make themselves; what
+            is missing there is put there.
+        stopping: which trials end before their budget is spent; those of earlier launches stay so.
 
     Raises:
         LeaseError: another driver runs the sweep, or has taken it over.
@@ -80,7 +86,12 @@ def run_sweep(
     with own as held:
         begin = time.perf_counter()
         place = checkpoint_place(checkpoints)
-        plan = plan or make_plan(sweep, tracking_uri=tracking_uri, force=force)
+        plan = plan or make_plan(
+            sweep,
+            tracking_uri=tracking_uri,
+            force=force,
+            keep_stopped=stopping is not None,
+        )
         state = SweepState.of(plan)
         held.status = state.summary
         tell = on_progress or (lambda state: None)
@@ -114,6 +125,8 @@ def run_sweep(
                                 gpus_per_trial=gpus_per_trial,
                                 checkpoints=place,
                                 checkpoint_seconds=checkpoint_seconds,
+                                stopping=stopping,
+                                data=data,
                             )
                     interrupted = bool(state.in_phase("waiting", "running"))
                     tracker.ending = "KILLED" if interrupted else "FINISHED"
@@ -127,8 +140,9 @@ def run_sweep(
         title=sweep.title,
         trials=len(plan.trials),
         done=len(state.in_phase("finished")),
-        skipped=len(state.in_phase("skipped")),
+        skipped=len(plan.in_state("done")),
         reused=len(state.in_phase("reused")),
+        stopped=len(state.in_phase("stopped")) + len(plan.in_state("stopped")),
         failed=tuple((t.planned.name, t.reason) for t in state.in_phase("failed")),
         missing=len(state.in_phase("waiting", "running")),
         other_code=0 if force else plan.other_code,

@@ -12,11 +12,12 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, cast
 
 from scaling.code import code_digest
 from scaling.config import Config
+from scaling.sweeps.runner_data import shipped
 from scaling.sweeps.runner_losses import LOSSES, loss_of
 from scaling.sweeps.runner_trainable import (
     NEWS,
@@ -28,6 +29,7 @@ from scaling.sweeps.runner_trainable import (
     failed,
     trainable_class,
 )
+from scaling.sweeps.stopping import Stopping
 from scaling.trial import TrialConfig
 
 
@@ -49,23 +51,41 @@ def run_trials(
     gpus_per_trial: float,
     checkpoints: str,
     checkpoint_seconds: float,
+    stopping: Stopping | None = None,
+    data: str | None = None,
 ) -> None:
     """Run trials (by digest, in this order) on the running Ray session.
 
     A trial whose process is lost, with its node or alone, goes on from its last checkpoint; an error
-    of its own is its result. Returns early after Ctrl-C: what has ended has been told to the listener.
+    of its own is its result; one that `stopping` ends has what it has come to as its result. Returns
+    early after Ctrl-C: what has ended has been told to the listener.
 
     Raises:
         ValueError: a trial that no machine of the cluster has room for.
     """
     from ray import tune
 
+    from scaling.sweeps.runner_stopping import judge_of, stopped
+
     _check_resources(trials.values(), gpus_per_trial)
     kinds = kinds_by_value(trials.values())
+    rungs = stopping.rungs if stopping is not None else ()
+    there = shipped(trials.values(), data) if data is not None else {}
     texts = {
-        Assignment(trial, digest, code_digest(trial)).text(): digest
+        Assignment(
+            trial, digest, code_digest(trial), rungs, there.get(cast(Any, trial.dataset))
+        ).text(): digest
         for digest, trial in trials.items()
     }
+    judge = judge_of(stopping, trials, texts) if stopping is not None else None
+
+    def stops(digest: str, report: Mapping[str, Any]) -> Outcome | None:
+        """The outcome of a trial that this was the last report of."""
+        if judge is None or stopping is None or digest not in judge.reasons:
+            return None
+        result = stopped(trials[digest], report, judge.reasons[digest])
+        return Outcome(result, None, stopping.for_good)
+
     base = trainable_class(make_run, kinds, checkpoints, checkpoint_seconds)
 
     def resources(cls: type, config: dict[str, Any]) -> Any:
@@ -84,7 +104,8 @@ def run_trials(
                 name="sweep",
                 config={TRIAL: tune.grid_search(list(texts))},
                 storage_path=storage,
-                callbacks=[_callback(texts, listener, broken)],
+                callbacks=[_callback(texts, listener, stops, broken)],
+                scheduler=judge,
                 max_failures=LOSSES,
                 reuse_actors=True,
                 raise_on_failed_trial=False,
@@ -101,7 +122,12 @@ def run_trials(
         shutil.rmtree(storage, ignore_errors=True)
 
 
-def _callback(texts: Mapping[str, str], listener: Listener, broken: list[Exception]) -> Any:
+def _callback(
+    texts: Mapping[str, str],
+    listener: Listener,
+    stops: Callable[[str, Mapping[str, Any]], Outcome | None],
+    broken: list[Exception],
+) -> Any:
     """Tells the listener what Tune tells its callbacks; an error of the listener ends the run."""
     from ray import tune
 
@@ -120,6 +146,8 @@ def _callback(texts: Mapping[str, str], listener: Listener, broken: list[Excepti
                     listener.news(digest, text)
                 if outcome is None:
                     listener.progress(digest, result)
+                    if (early := stops(digest, result)) is not None:
+                        listener.end(digest, early)
                     return
                 listener.end(digest, pickle.loads(outcome))
 
@@ -176,15 +204,34 @@ def _bundle(trial: Mapping[str, Any], gpus_per_trial: float) -> dict[str, float]
     return bundle
 
 
-def _check_resources(trials: Iterable[TrialConfig], gpus_per_trial: float) -> None:
-    """Tune would wait without end for a machine that has them."""
+def slots_of(trials: Sequence[TrialConfig], gpus_per_trial: float = 1.0) -> int:
+    """Trials that the running Ray session has room for at the same time, whichever they are."""
+    nodes, rooms = _nodes(), []
+    for trial in trials:
+        room = _room(_bundle(trial.to_dict(), gpus_per_trial), nodes)
+        rooms.append(room // trial.training.workers)
+    return max(min(rooms, default=1), 1)
+
+
+def _nodes() -> list[dict[str, float]]:
+    """What each node of the session has."""
     import ray
 
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def _room(wanted: Mapping[str, float], nodes: Iterable[Mapping[str, float]]) -> int:
+    """How many bundles the nodes have room for."""
+    return sum(int(min(node.get(k, 0) // v for k, v in wanted.items())) for node in nodes)
+
+
+def _check_resources(trials: Iterable[TrialConfig], gpus_per_trial: float) -> None:
+    """Tune would wait without end for a machine that has them."""
+    nodes = _nodes()
     for trial in trials:
         wanted = _bundle(trial.to_dict(), gpus_per_trial)
         workers = trial.training.workers
-        room = sum(int(min(node.get(k, 0) // v for k, v in wanted.items())) for node in nodes)
+        room = _room(wanted, nodes)
         if 0 < room < workers:
             each = ", ".join(f"{v:g} {k}" for k, v in wanted.items())
             raise ValueError(

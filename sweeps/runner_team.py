@@ -47,10 +47,10 @@ class TeamRun(TrialRun):
             self.close()
             raise
 
-    def advance(self, seconds: float) -> Progress:
+    def advance(self, seconds: float, share: float = 1.0) -> Progress:
         if not self._training:
             self._training = [follower.train.remote() for follower in self._followers]
-        return super().advance(seconds)
+        return super().advance(seconds, share)
 
     def restore(self, state: Mapping[str, Any]) -> None:
         import ray

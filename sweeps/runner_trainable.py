@@ -15,6 +15,7 @@ from scaling.config import Config, canonical_json
 from scaling.results import TrialResult
 from scaling.running import Progress, Run
 from scaling.sweeps.runner_checkpoints import TrialKeeper
+from scaling.sweeps.runner_data import Shipped, make_ready
 from scaling.trial import TrialConfig
 
 TRIAL = "trial"
@@ -23,6 +24,10 @@ OUTCOME = "outcome"
 """Key of a last report: the pickled `Outcome`. The driver takes it out before Ray keeps the report."""
 NEWS = "news"
 """Key of a report: sentences about the trial that the driver passes on."""
+SHARE, TRAIN_LOSS, CURVE = "share", "train_loss", "curve"
+"""Keys of a report: see `scaling.running.Progress`."""
+FINISHED = "finished"
+"""Key of a last report: whether the trial is finished, and not failed."""
 
 STEP_SECONDS = 1.0
 """How long a trial trains between two reports."""
@@ -39,15 +44,22 @@ class Assignment:
     trial: TrialConfig
     digest: str
     code: str
+    rungs: tuple[float, ...] = ()
+    """Shares of the budget at which it has to report, ascending."""
+    data: Shipped | None = None
+    """None where every node has the data, or can make them."""
 
     def text(self) -> str:
         whole = {"trial": self.trial.to_dict(), "digest": self.digest, "code": self.code}
-        return canonical_json(whole)
+        data = None if self.data is None else self.data.to_dict()
+        return canonical_json({**whole, "rungs": list(self.rungs), "data": data})
 
     @staticmethod
     def of(text: str) -> Assignment:
         whole = json.loads(text)
-        return Assignment(TrialConfig.from_dict(whole["trial"]), whole["digest"], whole["code"])
+        trial, rungs = TrialConfig.from_dict(whole["trial"]), tuple(whole["rungs"])
+        data = None if whole["data"] is None else Shipped(**whole["data"])
+        return Assignment(trial, whole["digest"], whole["code"], rungs, data)
 
 
 @dataclass(frozen=True)
@@ -80,6 +92,8 @@ def trainable_class(
     class SweepTrial(tune.Trainable):  # type: ignore[misc]
         """Ray starts a process once (`reuse_actors`), then resets it for the next trial."""
 
+        _begun: tuple[Run, TrialKeeper] | None = None
+
         def setup(self, config: dict[str, Any]) -> None:
             for kind in kinds:
                 if kind.registry is not None:
@@ -87,19 +101,29 @@ def trainable_class(
             self.reset_config(config)
 
         def reset_config(self, new_config: dict[str, Any]) -> bool:
+            self.cleanup()
             self._text = new_config[TRIAL]
-            self._begun: tuple[Run, TrialKeeper] | None = None
+            self._share = 0.0
             self._started = time.time()
             return True
 
+        def cleanup(self) -> None:
+            """Ends a trial that was stopped on its way."""
+            if self._begun is not None:
+                self._begun[0].close()
+            self._begun = None
+
         def step(self) -> dict[str, Any]:
             keeper: TrialKeeper | None = None
+            curve: Any = ()
             try:
                 if self._begun is None:
                     self._begun = self._begin()
                 run, keeper = self._begun
                 before = time.perf_counter()
-                progress = run.advance(STEP_SECONDS)
+                rungs = (rung for rung in self._rungs if rung > self._share)
+                progress = run.advance(STEP_SECONDS, next(rungs, 1.0))
+                self._share, curve = progress.share, progress.curve
                 if not run.done:
                     keeper.trained(run, time.perf_counter() - before)
                     return report(progress) | {NEWS: keeper.news()}
@@ -107,16 +131,18 @@ def trainable_class(
             except Exception as error:
                 # Told as a result: an exception would cost the process, and the next trial a start.
                 result = failure(error)
-            if self._begun is not None:
-                self._begun[0].close()
-            self._begun = None
+            self.cleanup()
             outcome = Outcome(result, self._started, keeper is not None and keeper.any)
             news = keeper.news() if keeper is not None else []
-            return {"done": True, NEWS: news, OUTCOME: pickle.dumps(outcome)}
+            last = {FINISHED: result.status == "finished", CURVE: curve}
+            return {"done": True, NEWS: news, OUTCOME: pickle.dumps(outcome), **last}
 
         def _begin(self) -> tuple[Run, TrialKeeper]:
             self._started = time.time()
             given = Assignment.of(self._text)
+            self._rungs = given.rungs
+            if given.data is not None:
+                make_ready(given.trial.dataset, given.data)
             files = TrialCheckpoints(checkpoints, given.digest, given.code)
             keeper = TrialKeeper(files, checkpoint_seconds)
             return keeper.begin(lambda: make_run(given.trial)), keeper
@@ -126,7 +152,14 @@ def trainable_class(
 
 def report(progress: Progress) -> dict[str, Any]:
     """A progress report as Ray carries it."""
-    return {"share": progress.share, "examples": progress.examples, "train_loss": progress.loss}
+    return {
+        SHARE: progress.share,
+        "examples": progress.examples,
+        "steps": progress.steps,
+        "train_seconds": progress.seconds,
+        TRAIN_LOSS: progress.loss,
+        CURVE: progress.curve,
+    }
 
 
 def failure(error: BaseException) -> TrialResult:

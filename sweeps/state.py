@@ -11,7 +11,9 @@ from typing import Any, Literal
 from scaling.results import TrialResult
 from scaling.sweeps.plan import Plan, PlannedTrial
 
-Phase = Literal["waiting", "running", "finished", "failed", "skipped", "reused"]
+Phase = Literal["waiting", "running", "finished", "failed", "stopped", "skipped", "reused"]
+ENDED: tuple[Phase, ...] = ("finished", "failed", "stopped")
+"""In this launch."""
 
 MOST_RUNNING, MOST_CHARACTERS = 8, 300
 """Of a summary: it must fit into a tag of MLflow's."""
@@ -60,7 +62,9 @@ class SweepState:
     @staticmethod
     def of(plan: Plan) -> SweepState:
         """At the start: the longest first, what is finished behind."""
-        phases: dict[str, Phase] = {"to do": "waiting", "done": "skipped", "reuse": "reused"}
+        phases: dict[str, Phase] = {
+            "to do": "waiting", "done": "skipped", "reuse": "reused", "stopped": "skipped"
+        }  # fmt: skip
         rest = [planned for planned in plan.trials if planned.state != "to do"]
         return SweepState(
             plan.title,
@@ -73,7 +77,7 @@ class SweepState:
     @property
     def share(self) -> float:
         """Of the planned seconds of all trials that this launch runs, those behind us."""
-        mine = self.in_phase("waiting", "running", "finished", "failed")
+        mine = self.in_phase("waiting", "running", *ENDED)
         total = math.fsum(trial.planned.seconds for trial in mine)
         return self._seconds_behind() / total if total else 1.0
 
@@ -84,7 +88,7 @@ class SweepState:
         if not begun or behind <= 0:
             return None
         pace = ((now or time.time()) - min(begun)) / behind
-        mine = self.in_phase("waiting", "running", "finished", "failed")
+        mine = self.in_phase("waiting", "running", *ENDED)
         return max(math.fsum(trial.planned.seconds for trial in mine) - behind, 0.0) * pace
 
     def best(self) -> dict[str, TrialState]:
@@ -111,7 +115,7 @@ class SweepState:
             for t in self.in_phase("running")
             if t.ended is None
         ]
-        ended = self.in_phase("finished", "failed")
+        ended = self.in_phase(*ENDED)
         mine = self.in_phase("waiting", "running")
         return {
             "message": self.message[:MOST_CHARACTERS],
@@ -125,7 +129,7 @@ class SweepState:
         }
 
     def _seconds_behind(self) -> float:
-        begun = self.in_phase("finished", "failed", "running")
+        begun = self.in_phase(*ENDED, "running")
         return math.fsum(trial.planned.seconds * trial.share for trial in begun)
 
     def begin(self, digest: str) -> None:
@@ -145,7 +149,7 @@ class SweepState:
         trial = self.trials[digest]
         if trial.phase in ("waiting", "running"):
             self.left -= 1
-        trial.phase = "finished" if result.status == "finished" else "failed"
+        trial.phase = result.status
         trial.share, trial.ended, trial.reason = 1.0, trial.ended or time.time(), result.reason
         trial.loss = result.metrics.get("loss")
         if result.status == "failed":
@@ -165,6 +169,8 @@ class SweepOutcome:
     """Finished before, in this sweep."""
     reused: int
     """Finished before in another sweep, and copied."""
+    stopped: int
+    """Stopped by a rule, now or in an earlier launch."""
     failed: tuple[tuple[str, str], ...]
     """Name and reason of the trials that failed now."""
     missing: int

@@ -54,7 +54,7 @@ FREE_OF = {
 """What a folder may not import, not even through others or inside a function."""
 
 SLOW_TO_IMPORT = (
-    "torch", "ray", "mlflow", "numpy", "pandas", "scipy", "matplotlib", "pyarrow", "jinja2",
+    "torch", "ray", "mlflow", "numpy", "pandas", "scipy", "matplotlib", "pyarrow", "jinja2", "duckdb",
 )  # fmt: skip
 """What `climber --help` may not wait for."""
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "list": "scaling.cli.catalogue:list_command",
     "data": "scaling.cli.data:data",
     "plan": "scaling.cli.sweep:plan",
+    "rates": "scaling.cli.rates:rates",
     "sweep": "scaling.cli.sweep:sweep",
     "status": "scaling.cli.status:status",
     "runs": "scaling.cli.status:runs",

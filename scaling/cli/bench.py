@@ -56,17 +56,6 @@ def _clock_and_cpu(seconds: tuple[float, float]) -> str:
     return f"{clock:.0f} ms (processor time of the driver: {processor:.0f} ms)"
 
 
-@bench.command("data")
-def data() -> None:
-    """Rows per second and core that the embedded data set generates."""
-    from scaling.cli.output import closing, print_table
-    from scaling.datasets.synthetic import SyntheticConfig, generation_rows_per_second
-
-    rate = generation_rows_per_second(SyntheticConfig())
-    print_table("generation", ("what", "measured"), [("candidate rows/s and core", f"{rate:,.0f}")])
-    closing([], "climber data describe synthetic")
-
-
 def _names(context: click.Context, parameter: click.Parameter, value: str) -> list[str]:
     names = [name.strip() for name in value.split(",") if name.strip()]
     if not names:
@@ -156,6 +145,32 @@ def training(
     closing([json_file] if json_file else [], "climber plan quickstart")
 
 
+@bench.command("reading")
+@click.option("--width", type=click.IntRange(16), default=64, show_default=True)
+@click.option("--views", type=click.IntRange(1, 8), default=4, show_default=True)
+@click.option("--length", type=click.IntRange(1), default=512, show_default=True,
+              help="Events of each view.")  # fmt: skip
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True)
+def reading(width: int, views: int, length: int, device: str, batch_size: int) -> None:
+    """Requests/s that one process reads, beside those that a training step consumes."""
+    from scaling.cli.output import closing, print_table
+    from scaling.sweeps.benchmark_reading import measure_reading
+
+    found = measure_reading(
+        width=width, views=views, length=length, device=device, batch_size=batch_size
+    )
+    rows = [
+        ("events of a request, all views", f"{found.events_per_request:,.0f}"),
+        ("padding", f"{found.padding:.1%}"),
+        ("read requests/s", f"{found.read:,.0f}"),
+        (f"trained requests/s (astro, width {width})", f"{found.trained:,.1f}"),
+        ("read over trained", f"{found.read / found.trained:,.1f}"),
+    ]
+    print_table(f"reading {views} views of {length} events", ("what", "measured"), rows)
+    closing([], "climber bench training")
+
+
 @bench.command("fit")
 @click.option("--coverage", is_flag=True, help="Instead: whether intervals cover, by simulation.")
 @click.option("--comparisons", is_flag=True, help="Instead: the same of multiplier and crossing.")
@@ -196,27 +211,28 @@ def fit(
     closing([json_file] if json_file else [], "climber fit --help")
 
 
-@bench.command("reading")
-@click.option("--width", type=click.IntRange(16), default=64, show_default=True)
-@click.option("--views", type=click.IntRange(1, 8), default=4, show_default=True)
-@click.option("--length", type=click.IntRange(1), default=512, show_default=True,
-              help="Events of each view.")  # fmt: skip
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
-@click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True)
-def reading(width: int, views: int, length: int, device: str, batch_size: int) -> None:
-    """Requests/s that one process reads, beside those that a training step consumes."""
-    from scaling.cli.output import closing, print_table
-    from scaling.sweeps.benchmark_reading import measure_reading
+@bench.command("data")
+@click.option("--events", type=float, default=1e6, show_default=True, help="How many are made up.")
+@click.option("--memory", default="4GB", show_default=True, help="For `climber data prepare`.")
+@click.option("--folder", type=click.Path(path_type=Path, file_okay=False, exists=True),
+              help="Where they are written and deleted again [default: the temporary folder].")  # fmt: skip
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all figures.")
+def data(events: float, memory: str, folder: Path | None, json_file: Path | None) -> None:
+    """Rows/s of the embedded data set's generator; events/s and peak memory of `data prepare`.
 
-    found = measure_reading(
-        width=width, views=views, length=length, device=device, batch_size=batch_size
-    )
-    rows = [
-        ("events of a request, all views", f"{found.events_per_request:,.0f}"),
-        ("padding", f"{found.padding:.1%}"),
-        ("read requests/s", f"{found.read:,.0f}"),
-        (f"trained requests/s (astro, width {width})", f"{found.trained:,.1f}"),
-        ("read over trained", f"{found.read / found.trained:,.1f}"),
-    ]
-    print_table(f"reading {views} views of {length} events", ("what", "measured"), rows)
-    closing([], "climber bench training")
+    The second is fed with made-up events in Yambda's format, in the order of time, so that all of
+    them change their places; what was written is compared with them.
+    """
+    if not 10 <= events <= 1e10:
+        raise ValueError(f"--events must be between 10 and 1e10, got {events:g}")
+    from scaling.cli import bench_data
+    from scaling.cli.output import closing
+    from scaling.units import write_json
+
+    found = {
+        "generation": bench_data.generation(),
+        "conversion": bench_data.conversion(int(events), memory, folder),
+    }
+    if json_file:
+        write_json(json_file, found)
+    closing([json_file] if json_file else [], "climber data list")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,17 +60,43 @@ def fetch_dataset(name: str) -> None:
 
 @data.command("prepare")
 @click.argument("name")
+@click.option(
+    "--from",
+    "place",
+    metavar="PATH",
+    help="The folder (or file) of the official files; those at a URI (s3://, gs://) are copied to "
+    "the cache first.",
+)
+@click.option("--memory", metavar="BYTES", help="All that the process may take [default: 4GB].")
 @OPTIONS
-def prepare_dataset(name: str, options: tuple[str, ...]) -> None:
-    """Turn a data set's official files into a log that trials read."""
-    from scaling.cli.output import closing
-    from scaling.datasets.catalogue import prepare
+def prepare_dataset(
+    name: str, place: str | None, memory: str | None, options: tuple[str, ...]
+) -> None:
+    """Turn a data set's official files, of any size, into a log that trials read.
 
-    config = configured(name, options)
-    path = prepare(config)
+    A run that was killed goes on where it was.
+    """
+    from scaling.cli.output import closing, progress_bar
+    from scaling.datasets.catalogue import licence, placed, prepare
+    from scaling.datasets.remote_files import copied_here
+    from scaling.datasets.store import cache_dir
+    from scaling.units import parse_bytes
+
+    limit = parse_bytes(memory) if memory else None
+    if place and "://" in place:
+        placed(name, place)  # an unknown name is told before anything is copied
+        with progress_bar() as tell:
+            place = str(copied_here(place, cache_dir() / "sources" / name, tell))
+    config = configured(name, options, placed(name, place) if place else {})
+    if terms := licence(config):
+        click.echo(f"licence of {name}: {terms}")
+    with progress_bar() as tell:
+        path = prepare(config, limit, tell)
     if path is None:
         click.echo(f"{name} is generated when it is read: there is nothing to prepare")
-    settings = "".join(f" --set {option}" for option in options)
+    settings = "".join(f" --set {shlex.quote(option)}" for option in options)
+    if place:
+        settings = f" --set {shlex.quote(f'path={place}')}{settings}"
     closing([path] if path else [], f"climber data describe {name}{settings}")
 
 
@@ -108,14 +135,18 @@ def describe_dataset(name: str, options: tuple[str, ...], output: Path | None) -
     closing(written, "climber list sweeps")
 
 
-def configured(name: str, options: tuple[str, ...]) -> DatasetConfig:
+def configured(
+    name: str, options: tuple[str, ...], more: Mapping[str, str] | None = None
+) -> DatasetConfig:
     """A data set with options from the command line; numbers and lists are written as JSON."""
     from scaling.cli.output import assignments
     from scaling.datasets.base import DatasetConfig
     from scaling.datasets.catalogue import default_config
 
     values = {key: _parsed(text) for key, text in assignments(options, "--set").items()}
-    return DatasetConfig.from_dict({**default_config(name).to_dict(), **values})
+    if twice := set(values) & set(more or {}):
+        raise ValueError(f"{twice.pop()} is given twice, by --from and by --set")
+    return DatasetConfig.from_dict({**default_config(name).to_dict(), **values, **(more or {})})
 
 
 def _parsed(text: str) -> Any:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -62,6 +64,33 @@ def closing(written: Iterable[Path], then: str) -> None:
     for path in written:
         click.echo(f"wrote {path}")
     click.echo(f"next: {then}")
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[str, float], None]]:
+    """A bar on standard error: a function that is told the stage and its share, 0 to 1.
+
+    Where nobody looks (a file, a log), each stage is one line.
+    """
+    screen = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=screen, disable=not screen.is_terminal) as bar:
+        task = bar.add_task("", total=1.0, visible=False)
+        seen = ""
+
+        def tell(stage: str, share: float) -> None:
+            nonlocal seen
+            if stage != seen and not screen.is_terminal:
+                click.echo(f"{stage} ...", err=True)
+            bar.update(task, description=stage, completed=share, visible=True)
+            seen = stage
+
+        yield tell
 
 
 def assignments(values: Sequence[str], option: str) -> dict[str, str]:

@@ -50,13 +50,10 @@ class Source:
         return title_of(self.sweep)
 
     def facts(self) -> dict[str, object]:
-        """What the run table can't tell about a logged sweep's data."""
-        from scaling.cli.truth import floors_at_views
+        """What the run table can't tell about a logged sweep."""
+        from scaling.cli.truth import facts_of
 
-        if self.sweep is None:
-            return {}
-        floors = floors_at_views(self.sweep, self.tracking_uri)
-        return {"loss_floor_at": floors} if floors else {}
+        return {} if self.sweep is None else facts_of(self.sweep, self.tracking_uri)
 
     def evaluations(self, target: str) -> Reader | None:
         """Reads a logged sweep's losses by user, for comparisons; None where there are none."""

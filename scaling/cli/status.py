@@ -32,6 +32,7 @@ def status(sweep: str, tracking_uri: str | None) -> None:
     finished = table[table["status"] == "finished"].drop_duplicates("digest")
     unfinished = table[~table["digest"].isin(finished["digest"])]
     failed = unfinished[unfinished["status"] == "failed"].drop_duplicates("digest", keep="last")
+    stopped = unfinished[unfinished["status"] == "stopped"].drop_duplicates("digest", keep="last")
     rows = []
     for architecture in sorted({trial.model.name for trial in trials}):
         mine = [trial for trial in trials if trial.model.name == architecture]
@@ -43,12 +44,15 @@ def status(sweep: str, tracking_uri: str | None) -> None:
                 len(mine),
                 len(done),
                 int((failed["architecture"] == architecture).sum()),
+                int((stopped["architecture"] == architecture).sum()),
                 len(mine) - len(done),
                 format_si(float(done["compute"].sum()), "FLOP"),
                 best,
             )
         )
-    columns = ("architecture", "trials", "finished", "failed", "to do", "compute", "best loss")
+    columns = (
+        "architecture", "trials", "finished", "failed", "stopped", "to do", "compute", "best loss"
+    )  # fmt: skip
     print_table(f"{title}: {len(finished)} of {len(digests)} trials finished", columns, rows)
     for _, row in failed.iterrows():
         click.echo(f"failed: {row['architecture']} {row['digest']}: {row['reason']}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from scaling.cli.cluster import ADDRESS, slots_at
 from scaling.cli.declared import in_time, load
 from scaling.cli.output import SET, TRACKING_URI
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from scaling.sweeps.base import Sweep
     from scaling.sweeps.plan import Plan
     from scaling.sweeps.state import SweepOutcome
+    from scaling.sweeps.stopping import Stopping
 
 FORCE = click.option("--force", is_flag=True, help="Run finished trials again.")
 MAX_COMPUTE = click.option(
@@ -33,7 +35,7 @@ SLOTS = click.option(
     "--slots",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Trials at the same time, for the forecast [default: as many as this machine takes].",
+    help="Trials at the same time, for the forecast [default: as many as there is room for].",
 )
 _QUIET = 0.85
 """Share of its cores below which a calibration was disturbed."""
@@ -45,6 +47,7 @@ _QUIET = 0.85
 @MAX_COMPUTE
 @MAX_HOURS
 @SLOTS
+@ADDRESS
 @click.option(
     "--price",
     type=click.FloatRange(min=0),
@@ -64,6 +67,7 @@ def plan(
     max_compute: float | None,
     max_hours: float | None,
     slots: int | None,
+    address: str | None,
     price: float | None,
     calibrate: bool,
     force: bool,
@@ -79,21 +83,23 @@ def plan(
 
     declared = load(sweep, axes, max_compute)
     written = []
-    made = make_plan(declared, tracking_uri=tracking_uri, force=force, slots=slots)
+    with slots_at(address, declared, slots) as room:
+        made = make_plan(declared, tracking_uri=tracking_uri, force=force, slots=room)
     if calibrate:
         written = _calibrated(made)
-        made = make_plan(declared, tracking_uri=tracking_uri, force=force, slots=slots)
+        made = make_plan(declared, tracking_uri=tracking_uri, force=force, slots=room)
     made = in_time(made, max_hours)
     console().print(plan_table(made, price=price))
     warn_of(made)
     limits = {"--max-compute": max_compute, "--max-hours": max_hours, "--slots": slots}
-    closing(written, _command("sweep", sweep, axes, limits))
+    there = f" --address {address}" if address is not None else ""
+    closing(written, _command("sweep", sweep, axes, limits) + there)
 
 
 @click.command()
 @click.argument("sweep")
 @SET
-@click.option("--address", metavar="ADDR", help="A Ray cluster; without it, this machine.")
+@ADDRESS
 @MAX_COMPUTE
 @MAX_HOURS
 @SLOTS
@@ -104,7 +110,19 @@ def plan(
     help="Where trials keep theirs: a folder or URI (s3://, gs://) that every node reaches "
     "[default: in the cache of each node].",
 )
+@click.option(
+    "--data",
+    metavar="URI",
+    help="A folder or URI (s3://, gs://) from which nodes copy prepared data that they lack; put "
+    "there where it is missing.",
+)
 @click.option("--takeover", is_flag=True, help="Take the sweep from a driver that runs it now.")
+@click.option(
+    "--stop-early",
+    is_flag=True,
+    help="Stop a trial whose learning curve shows that it won't be its budget's best; it enters no "
+    "fit, and a launch without this option goes on with it.",
+)
 @TRACKING_URI
 def sweep(
     sweep: str,
@@ -115,11 +133,14 @@ def sweep(
     slots: int | None,
     force: bool,
     checkpoints: str | None,
+    data: str | None,
     takeover: bool,
+    stop_early: bool,
     tracking_uri: str | None,
 ) -> None:
     """Run a sweep's trials that are not finished yet, and log them to MLflow."""
     from scaling.cli.output import closing
+    from scaling.sweeps.stopping import StopByCurve
 
     declared = load(sweep, axes, max_compute)
     outcome = run(
@@ -129,8 +150,10 @@ def sweep(
         tracking_uri=tracking_uri,
         takeover=takeover,
         checkpoints=checkpoints,
+        data=data,
         max_hours=max_hours,
         slots=slots,
+        stopping=StopByCurve() if stop_early else None,
     )
     closing([], f"climber fit {declared.title}")
     if outcome.failed or outcome.missing:
@@ -170,8 +193,10 @@ def run(
     tracking_uri: str | None,
     takeover: bool = False,
     checkpoints: str | None = None,
+    data: str | None = None,
     max_hours: float | None = None,
     slots: int | None = None,
+    stopping: Stopping | None = None,
 ) -> SweepOutcome:
     """Take the sweep's lease, plan and run, with a live view; says what was done."""
     import dataclasses
@@ -184,8 +209,17 @@ def run(
     from scaling.tracking_lease import sweep_lease
     from scaling.tracking_store import ui_command
 
-    with sweep_lease(declared.title, tracking_uri=tracking_uri, takeover=takeover) as lease:
-        made = make_plan(declared, tracking_uri=tracking_uri, force=force, slots=slots)
+    with (
+        sweep_lease(declared.title, tracking_uri=tracking_uri, takeover=takeover) as lease,
+        slots_at(address, declared, slots) as room,
+    ):
+        made = make_plan(
+            declared,
+            tracking_uri=tracking_uri,
+            force=force,
+            slots=room,
+            keep_stopped=stopping is not None,
+        )
         if max_hours is not None:
             made = in_time(made, max_hours)
             declared = dataclasses.replace(declared, trials=tuple(p.trial for p in made.trials))
@@ -200,6 +234,8 @@ def run(
                 on_progress=on_progress,
                 lease=lease,
                 checkpoints=checkpoints,
+                data=data,
+                stopping=stopping,
             )
     finished = outcome.done + outcome.skipped + outcome.reused
     click.echo(
@@ -207,6 +243,8 @@ def run(
         f"({outcome.done} trained now in {format_seconds(outcome.seconds)}, {outcome.skipped} "
         f"finished before, {outcome.reused} reused from other sweeps, {len(outcome.failed)} failed)"
     )
+    if outcome.stopped:
+        click.echo(f"{outcome.stopped} trials were stopped early; they enter no fit")
     for name, reason in outcome.failed:
         warn(f"{name} failed: {reason}")
     if outcome.missing:

@@ -1,21 +1,40 @@
-"""What is known about a sweep's data that its runs can't tell: the best loss its views allow."""
+"""What a sweep's spec tells that its runs can't: the best loss its views allow, searches' cost."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from scaling.cli.declared import title_of
 
+if TYPE_CHECKING:
+    from scaling.trial import TrialConfig
 
-def floors_at_views(sweep: str, tracking_uri: str | None) -> dict[str, float]:
+
+def facts_of(sweep: str, tracking_uri: str | None) -> dict[str, object]:
+    """Facts about a logged sweep for its fit and report, by name."""
+    from scaling.sweeps.base import Sweep
+    from scaling.tracking_read import read_spec
+    from scaling.units import format_si
+
+    spec = Sweep.from_dict(read_spec(title_of(sweep), tracking_uri=tracking_uri))
+    facts: dict[str, object] = {}
+    if floors := floors_at_views(spec.trials):
+        facts["loss_floor_at"] = floors
+    if spec.searches:
+        spent = format_si(sum(search.compute for search in spec.searches), "FLOP", digits=3)
+        facts["search for the learning rates"] = f"{spent}, {len(spec.searches)} sizes"
+    return facts
+
+
+def floors_at_views(trials: Sequence[TrialConfig]) -> dict[str, float]:
     """Best attainable loss of each model family of a logged sweep, by what it reads.
 
     Empty for logged data, whose truth nobody knows. References are left out: what they could read
     is not what they count.
     """
     from scaling.running import opened
-    from scaling.sweeps.base import Sweep
-    from scaling.tracking_read import read_spec
 
-    trials = Sweep.from_dict(read_spec(title_of(sweep), tracking_uri=tracking_uri)).trials
     floors: dict[str, float] = {}
     for trial in (trial for trial in trials if trial.model.role == "trained"):
         views = trial.model.views()

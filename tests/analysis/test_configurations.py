@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scaling.analysis.configurations import configurations, usable
+from scaling.analysis.configurations import configuration_numbers, configurations, usable
 
 
 def test_every_row_is_used_or_listed_with_its_reason(runs: pd.DataFrame) -> None:
@@ -22,9 +22,31 @@ def test_every_row_is_used_or_listed_with_its_reason(runs: pd.DataFrame) -> None
         2: "loss is missing",
         3: "compute is not positive: 0",
         4: "running",
-        5: "the same digest stands in an earlier row",
+        0: "run again: a later row has its digest",
     }
     assert sorted([*found.runs.index, *found.excluded.index]) == list(runs.index)
+
+
+def test_a_run_that_was_made_again_counts(runs: pd.DataFrame) -> None:
+    """A failed attempt, or one that was stopped, hides no later one that finished."""
+    runs["digest"] = [f"d{i}" for i in range(len(runs))]
+    runs.loc[[0, 1], "status"] = ["failed", "stopped"]
+    runs.loc[[2, 3], "digest"] = ["d0", "d1"]
+    assert list(usable(runs, ["loss"]).excluded.index) == [0, 1]
+
+
+def test_a_configuration_with_a_stopped_seed_is_left_out_whole(runs: pd.DataFrame) -> None:
+    """What is stopped is a configuration's worst seed: the mean of the others is too good."""
+    numbers = configuration_numbers(runs)
+    mates = np.flatnonzero(numbers == numbers[0])
+    assert len(mates) > 1
+    runs.loc[mates[0], ["status", "reason"]] = ["stopped", "at 60% of its budget"]
+    found = usable(runs, ["loss"]).excluded["excluded"].to_dict()
+    assert found.pop(mates[0]) == "stopped: at 60% of its budget"
+    assert found == dict.fromkeys(
+        mates[1:],
+        "another seed of its configuration was stopped early: a mean would be too good",
+    )
 
 
 def test_repeated_rows_are_listed_without_digests(runs: pd.DataFrame) -> None:

@@ -187,7 +187,7 @@ def test_the_description_counts_what_is_there(
     assert facts["events"] == 400
     assert facts["events_of_unknown_time"] == int((log.times == UNKNOWN_TIME).sum())
     assert facts["duplicates_removed"] == 4
-    assert facts["licence"] == "none"
+    assert facts["licence"] == "none; fetch only, no redistribution"
     assert facts["fingerprint"] == random_config().fingerprint()
     users, pairs, ties = log.users(), 0, 0
     for i in range(1, 400):

@@ -16,7 +16,7 @@ from scaling.sweeps.base import Sweep
 from scaling.sweeps.calibrate import calibrate
 from scaling.sweeps.calibration import Calibration, folder, read_calibrations
 from scaling.sweeps.cost import OVERHEAD_SECONDS, Shape
-from scaling.sweeps.cost_speed import Speed
+from scaling.sweeps.cost_speed import IN_A_SWEEP, Speed
 from scaling.sweeps.design import grid, variants
 from scaling.sweeps.plan import make_plan
 from scaling.sweeps.plan_table import forecast
@@ -76,7 +76,7 @@ def test_a_calibrated_shape_takes_what_was_measured() -> None:
     speed = Speed.of([], [taking(shape, 0.5)])
     assert speed.basis(shape) == "calibrated"
     seconds = speed.seconds(trial, steps=10, flops_per_request=FLOPS, evaluated=2000)
-    assert seconds == pytest.approx(10 * 0.5 + 2000 * 1e-4 + OVERHEAD_SECONDS)
+    assert seconds == pytest.approx(IN_A_SWEEP * (10 * 0.5 + 2000 * 1e-4) + OVERHEAD_SECONDS)
 
 
 def test_finished_runs_come_before_calibrations_and_correct_the_others() -> None:
@@ -106,8 +106,8 @@ def test_other_shapes_follow_the_fitted_model() -> None:
     for shape in rest:
         assert speed.basis(shape) == "similar"
         assert plain.basis(shape) == "assumed"
-        assert step(speed, shape) == pytest.approx(true_seconds(shape), rel=0.1)
-        assert step(plain, shape) != pytest.approx(true_seconds(shape), rel=0.1)
+        assert step(speed, shape) == pytest.approx(IN_A_SWEEP * true_seconds(shape), rel=0.1)
+        assert step(plain, shape) != pytest.approx(IN_A_SWEEP * true_seconds(shape), rel=0.1)
     elsewhere = dataclasses.replace(rest[0], precision="bf16")
     assert step(speed, elsewhere) == step(plain, elsewhere), "another precision, another speed"
     twice = dataclasses.replace(rest[0], architecture="astro")
@@ -128,7 +128,7 @@ def test_one_measured_shape_scales_the_constants() -> None:
     known, other = shapes_of(width=(16, 32))
     parts = known.parts(TRAINING_FACTOR * FLOPS * known.batch_size)
     speed = Speed.of([], [taking(known, 7 * sum(parts))])
-    assert step(speed, other) == pytest.approx(7 * step(Speed.of([]), other))
+    assert step(speed, other) == pytest.approx(IN_A_SWEEP * 7 * step(Speed.of([]), other))
 
 
 def test_calibrations_are_kept_by_shape_code_and_slots() -> None:
@@ -183,7 +183,9 @@ def test_real_steps_are_measured_and_used_by_later_plans(tiny: Any, store: str) 
         assert planned.basis == "calibrated"
         training = planned.steps * one.step_seconds
         evaluated = (32 + 64) * one.evaluation_seconds
-        assert planned.seconds == pytest.approx(training + evaluated + OVERHEAD_SECONDS)
+        assert planned.seconds == pytest.approx(
+            IN_A_SWEEP * (training + evaluated) + OVERHEAD_SECONDS
+        )
     assert forecast(again)[1] == "times: 4 by calibration"
 
 

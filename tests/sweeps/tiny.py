@@ -30,7 +30,7 @@ from scaling.sweeps.base import Sweep
 from scaling.sweeps.design import grid, variants
 from scaling.sweeps.overhead import EmptyRun
 from scaling.sweeps.recipe import Recipe
-from scaling.training import TrialRun
+from scaling.training import CURVE_POINTS, TrialRun
 from scaling.trial import TrialConfig
 
 
@@ -111,7 +111,7 @@ class InstantRun(EmptyRun):
 class FaultyRun(InstantRun):
     """Seed 1 raises; seed 2 takes its process with it, each time."""
 
-    def advance(self, seconds: float) -> Progress:
+    def advance(self, seconds: float, share: float = 1.0) -> Progress:
         if self.trial.seed == 1:
             raise ArithmeticError("the loss left the real line")
         if self.trial.seed == 2:
@@ -122,7 +122,7 @@ class FaultyRun(InstantRun):
 class SlowRun(InstantRun):
     """Seed 0 ends at once; the others don't end."""
 
-    def advance(self, seconds: float) -> Progress:
+    def advance(self, seconds: float, share: float = 1.0) -> Progress:
         if self.trial.seed == 0:
             return super().advance(seconds)
         time.sleep(seconds)
@@ -154,6 +154,23 @@ def teams(*, workers: tuple[int, ...] = (1, 2)) -> Sweep:
     return Sweep(title="teams", trials=tuple(t for sweep in sweeps for t in sweep.trials))
 
 
+class CurveRun(InstantRun):
+    """Reports a scripted learning curve, a point at a time: all fall, that of width 4 from higher."""
+
+    def __init__(self, trial: TrialConfig) -> None:
+        super().__init__(trial)
+        self._points = 0
+
+    def advance(self, seconds: float, share: float = 1.0) -> Progress:
+        self._points += 1
+        self._done = self._points == CURVE_POINTS
+        height = 0.5 if self.trial.model.width == 4 else 0.3 + 0.001 * self.trial.model.width
+        curve = tuple((10 * i, height + 0.1 / i) for i in range(1, self._points + 1))
+        examples = 10 * self._points
+        share = self._points / CURVE_POINTS
+        return Progress(share, examples, self._points, curve[-1][1], curve, seconds=2.0)
+
+
 HELD = 30
 """The step at which a `HeldRun` waits."""
 
@@ -166,7 +183,7 @@ class HeldRun(TrialRun):
         super().__init__(trial)
         self._folder = Path(folder)
 
-    def advance(self, seconds: float) -> Progress:
+    def advance(self, seconds: float, share: float = 1.0) -> Progress:
         if self.trial.seed and self._steps == HELD and not self._may_go_on():
             time.sleep(0.01)
             share, examples = self._share, int(self._counts["examples"])
@@ -197,7 +214,7 @@ class MortalRun(HeldRun):
 class NanRun(HeldRun):
     """Its parameters are no numbers from the first step on."""
 
-    def advance(self, seconds: float) -> Progress:
+    def advance(self, seconds: float, share: float = 1.0) -> Progress:
         for parameter in self._ranker.parameters():
             parameter.data.fill_(float("nan"))
         return super().advance(seconds)
