@@ -101,6 +101,20 @@ ul { padding-left: 1.2rem; }
 {{ table(references) }}
 {% endif %}
 
+{% if data %}
+<h2>The data</h2>
+{% for one in data %}
+<h3>{{ one.title }}</h3>
+{% for text in one.notes %}<p class="note">{{ text }}</p>{% endfor %}
+{% if one.table %}{{ table(one.table) }}{% endif %}
+{% for figure in one.figures %}
+<figure role="group" aria-label="{{ figure.title }}">
+{{ figure.svg }}
+</figure>
+{% endfor %}
+{% endfor %}
+{% endif %}
+
 <h2>Runs</h2>
 {{ table(counts) }}
 {% if excluded %}

@@ -20,6 +20,7 @@ from scaling.analysis.plots import svg
 from scaling.analysis.result import number
 from scaling.analysis.trust import Trust
 from scaling.analysis.versus import Versus
+from scaling.dashboards.data_section import DataShown, data_section
 from scaling.dashboards.inline_svg import inline
 from scaling.dashboards.page import TABLE, TEMPLATE
 from scaling.units import MISSING, format_si, write_text
@@ -40,6 +41,7 @@ def write_report(
     figures: Sequence[Drawing] | None = None,
     skipped: Sequence[Skipped] = (),
     trust: Trust | None = None,
+    data: Sequence[DataShown] = (),
     title: str = "Scaling report",
     command: str = "",
     facts: Mapping[str, object] | None = None,
@@ -53,6 +55,7 @@ def write_report(
         figures: drawn into the page; None: all that the analysis has something to show in.
         skipped: named with their reasons.
         trust: hold-out, law selection and sensitivity of the same analysis; None leaves them out.
+        data: the data sets of the runs, each shown or named with the reason why it isn't.
         title: the sweep's name, say.
         command: what makes the page again.
         facts: what else a reader should know, by name; `loss_floor_at` (a mapping from what may be
@@ -87,6 +90,7 @@ def write_report(
         offsets=offsets and _unbroken(offsets),
         offsets_note=_OFFSETS_NOTE,
         trusted=_trusted(trust) if trust else [],
+        data=[data_section(one, f"d{i}-") for i, one in enumerate(data)],
         references=_references(analysis),
         references_note=_REFERENCES_NOTE,
         counts=_counts(runs, analysis),

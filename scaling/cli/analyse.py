@@ -143,6 +143,7 @@ def write_page(
 ) -> None:
     """The report of an analysis, with how far it can be trusted."""
     from scaling.analysis.trust import trust
+    from scaling.cli.report_data import sweep_data
     from scaling.dashboards.report import write_report
 
     write_report(
@@ -150,6 +151,7 @@ def write_page(
         runs=runs,
         analysis=found,
         trust=trust(runs, **undrawn(options)),
+        data=sweep_data(source.sweep, source.tracking_uri),
         title=source.title(),
         command=f"climber report {source.words} -o {output.name}",
         facts=source.facts(),

@@ -33,10 +33,13 @@ def floors_at_views(trials: Sequence[TrialConfig]) -> dict[str, float]:
     Empty for logged data, whose truth nobody knows. References are left out: what they could read
     is not what they count.
     """
+    from scaling.datasets.logged import LoggedConfig
     from scaling.running import opened
 
     floors: dict[str, float] = {}
     for trial in (trial for trial in trials if trial.model.role == "trained"):
+        if isinstance(trial.dataset, LoggedConfig):  # nor need it be here
+            return {}
         views = trial.model.views()
         read = " + ".join(f"{view.strategy} {view.length}" for view in views)
         name = f"{trial.model.name} ({read})"
