@@ -26,7 +26,7 @@ SHORT_DAYS, MOST_TICKS = 60, 8
 def draw_bars(figure: Bars) -> Canvas:
     """The panels beside each other, each with its own scale."""
     height = ROW * max(len(panel.labels) for panel in figure.panels) + MARGIN
-    with framed(figure.title, figure.notes, height, **{"axes.grid": False}) as (canvas, top):
+    with framed(figure.title, figure.notes, height, grid=False) as (canvas, top):
         grid: Any = top.subplots(1, len(figure.panels), squeeze=False)
         for axes, panel in zip(grid[0], figure.panels):
             _bars(axes, panel)

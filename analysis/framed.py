@@ -20,17 +20,17 @@ WIDTH, LINE = 7.6, 0.18
 
 @contextmanager
 def framed(
-    title: str, notes: Sequence[str], above: float, **options: Any
+    title: str, notes: Sequence[str], above: float, *, grid: bool = True
 ) -> Iterator[tuple[Canvas, SubFigure]]:
     """The canvas, and the place between title and notes; laid out once at the end.
 
     Args:
         above: height of that place in inches.
-        options: of matplotlib's, besides the style.
+        grid: whether the axes have lines.
     """
     lines = [line for note in notes for line in textwrap.wrap(note, int(WIDTH / 0.061))]
     below = LINE * len(lines) + 0.15
-    with mpl.rc_context({**style.STYLE, **options}):
+    with mpl.rc_context({**style.STYLE, "axes.grid": grid}):
         canvas = Canvas(figsize=(WIDTH, above + below), layout="constrained")
         FigureCanvasAgg(canvas)
         parts: Any = canvas.subfigures(2, 1, height_ratios=[above, below])

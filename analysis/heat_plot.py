@@ -30,7 +30,7 @@ def draw_heat_map(figure: HeatMap) -> Canvas:
         span = math.log(figure.strongest)
     else:
         span = max(LEAST_SPAN, *(float(np.nanmax(np.abs(np.log(p.values)))) for p in figure.panels))
-    with framed(figure.title, figure.notes, above, **{"axes.grid": False}) as (canvas, top):
+    with framed(figure.title, figure.notes, above, grid=False) as (canvas, top):
         grid: Any = top.subplots(len(figure.panels), 1, squeeze=False, height_ratios=rows)
         for (axes,), panel in zip(grid, figure.panels):
             _panel(axes, panel, span)

@@ -67,9 +67,8 @@ def _period(portrait: Portrait) -> str:
     if line is None:
         return "unknown"
     last = line.edges[-1] - np.timedelta64(1, "s")
-    kind = {"hour": "h", "day": "D", "month": "M", "year": "Y"}[line.unit]
-    first, last = (np.datetime_as_string(time, unit=kind) for time in (line.edges[0], last))
-    return f"{first} to {last}"
+    size = {"hour": 13, "day": 10, "month": 7, "year": 4}[line.unit]
+    return f"{str(line.edges[0])[:size]} to {str(last)[:size]}"
 
 
 def history_name(split: str) -> str:

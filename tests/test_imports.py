@@ -26,16 +26,10 @@ MAY_IMPORT = {
     "scaling.models": ("batch", "compute", "config", "diagnostics", "models", "registry"),
     "scaling.datasets": ("batch", "compute", "config", "datasets", "portrait", "registry"),
     "scaling.analysis": (
-        "analysis",
-        "config",
-        "diagnostics",
-        "portrait",
-        "registry",
-        "runs",
-        "units",
+        "analysis", "config", "diagnostics", "portrait", "registry", "runs", "units",
     ),
     "scaling.dashboards": ("analysis", "dashboards", "portrait", "runs", "units"),
-}
+}  # fmt: skip
 """All that a folder may import of scaling."""
 
 UPWARDS = {
