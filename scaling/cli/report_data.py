@@ -30,10 +30,11 @@ def sweep_data(sweep: str | None, tracking_uri: str | None) -> list[DataShown]:
         known = configs.setdefault(trial.dataset.name, [])
         if trial.dataset not in known:
             known.append(trial.dataset)
-    return [_shown(name, known) for name, known in configs.items()]
+    return [shown(name, known) for name, known in configs.items()]
 
 
-def _shown(name: str, configs: list[DatasetConfig]) -> DataShown:
+def shown(name: str, configs: list[DatasetConfig]) -> DataShown:
+    """The first of the configurations of one data set, or why it is left out."""
     from scaling.dashboards.data_section import DataShown
     from scaling.datasets.catalogue import licence
     from scaling.running import opened

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from click.testing import CliRunner
 from scaling.analysis.summary import analyse
 from scaling.cli import main
 from scaling.cli.portrait import bar, time_line_text
-from scaling.cli.report_data import sweep_data
+from scaling.cli.report_data import shown, sweep_data
 from scaling.dashboards.report import write_report
+from scaling.datasets.kuairand import KuaiRandConfig
+from scaling.datasets.synthetic import SyntheticConfig
 from scaling.portrait import TimeLine
-
 
 TINY = (
     "genres=4", "artists=20", "tracks=100", "dims=8", "requests_per_user=20", "test_users=8",
@@ -50,6 +52,21 @@ def test_a_table_of_runs_has_no_data_to_show(
         data=sweep_data(None, None),
     ).read_text()
     assert "A run table doesn&#39;t say where its data are." in page
+
+
+def test_data_that_are_not_here_are_left_out_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLIMBER_CACHE", str(tmp_path))
+    absent = shown("kuairand", [KuaiRandConfig()])
+    assert absent.portrait is None
+    assert absent.note.startswith("Left out: the data can't be read here (")
+    assert list(tmp_path.iterdir()) == []
+    worlds = [SyntheticConfig.tiny(), dataclasses.replace(SyntheticConfig.tiny(), world_seed=1)]
+    two = shown("synthetic", list(worlds))
+    assert two.portrait is not None
+    assert "2 sets of options" in two.note
+    assert two.facts["fingerprint"] == worlds[0].fingerprint()
 
 
 def test_bars_are_exact_to_an_eighth() -> None:
