@@ -68,6 +68,20 @@ class Known:
     """Runs of this sweep that a rule stopped before their budget was spent, by digest."""
 
 
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without garbage collection: SQLAlchemy and MLflow make some 200 objects a run, none of them
+    garbage before the table is made, and looking for some takes longer than reading."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@_no_collection()
 def read_runs(
     title: str,
     *,
@@ -107,6 +121,7 @@ def read_runs(
     return _whole(ordered(pd.DataFrame(rows[::-1])))
 
 
+@_no_collection()
 def known(title: str, digests: Collection[str], *, tracking_uri: str | None = None) -> Known:
     """Which trials some run of the store has finished, in this sweep or in another.
 
@@ -209,7 +224,7 @@ def _search(
     """Runs in pages, the newest first."""
     found: list[Run] = []
     token = None
-    with store_errors(client.tracking_uri), _no_collection():
+    with store_errors(client.tracking_uri):
         while True:
             size = _PAGE if most is None else min(_PAGE, most - len(found))
             page = client.search_runs(
@@ -219,19 +234,6 @@ def _search(
             token = page.token
             if not token or len(found) == most:
                 return found
-
-
-@contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
-    """Without garbage collection: SQLAlchemy makes 80 objects a run, none of them garbage, and
-    reading takes a third of the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _is_sweep(experiment: Any) -> bool:
