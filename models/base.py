@@ -157,6 +157,13 @@ class Ranker(nn.Module, ABC):
         """The tables whose rows are updated one by one, by the row-wise optimizer."""
         return [m for m in self.modules() if isinstance(m, Table) and m.row_wise]
 
+    @property
+    def sums_over_requests(self) -> bool:
+        """Whether the training objective is a sum over requests, so that a batch may be worked on
+        in parts whose gradients are added up. Not where something is added to it (by default:
+        where `auxiliary_loss` is a model's own), or where a request's logits depend on others."""
+        return type(self).auxiliary_loss is Ranker.auxiliary_loss
+
     def auxiliary_loss(self) -> Tensor | None:
         """A further term of the training objective, already weighted, of the last forward pass.
 

@@ -67,6 +67,10 @@ class StackRanker(Ranker):
         vectors = torch.cat(found) if len(found) > 1 else found[0]
         return vectors if self.order is None else vectors[self.order]
 
+    @property
+    def sums_over_requests(self) -> bool:
+        return not any(self.stack_of(index).experts for index in range(len(self.stacks)))
+
     def auxiliary_loss(self) -> Tensor | None:
         """The load balance of the experts; None where there is no choice of experts."""
         parts = [self.stack_of(index) for index in range(len(self.stacks))]

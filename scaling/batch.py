@@ -119,8 +119,8 @@ class _Tensors:
         moved = {f.name: _move(getattr(self, f.name), device) for f in fields(self)}  # type: ignore[arg-type]
         return type(self)(**moved)
 
-    def rows(self, which: slice) -> Self:
-        """Of every tensor, these rows (requests)."""
+    def rows(self, which: slice | Tensor) -> Self:
+        """Of every tensor, these rows (requests): a range, or int64 [b'] in its order."""
         cut = {f.name: _rows(getattr(self, f.name), which) for f in fields(self)}  # type: ignore[arg-type]
         return type(self)(**cut)
 
@@ -202,7 +202,7 @@ def _move(value: object, device: torch.device | str) -> object:
     return value.to(device, non_blocking=True) if isinstance(value, Tensor) else value.to(device)
 
 
-def _rows(value: object, which: slice) -> object:
+def _rows(value: object, which: slice | Tensor) -> object:
     if isinstance(value, tuple):
         return tuple(_rows(item, which) for item in value)
     assert isinstance(value, Tensor | _Tensors)

@@ -27,18 +27,16 @@ class Team:
     def part(self, batch: Batch) -> Batch:
         """This process's requests: neighbours, as many as the others' but for one.
 
-        A batch of fewer requests than processes is everybody's whole; see `weight`.
+        A batch of fewer requests than processes is everybody's whole; see `copies`.
         """
         if len(batch) < self.size:
             return batch
         ends = np.linspace(0, len(batch), self.size + 1).round().astype(int)
         return batch.rows(slice(int(ends[self.rank]), int(ends[self.rank + 1])))
 
-    def weight(self, mine: float, whole: float, batch: Batch) -> float:
-        """What a mean over `mine` of `whole` terms counts in the sum over processes."""
-        if len(batch) < self.size:
-            return 1.0 / self.size
-        return mine / max(whole, 1.0)
+    def copies(self, batch: Batch) -> int:
+        """How many processes work on each request of the batch; see `part`."""
+        return self.size if len(batch) < self.size else 1
 
     def sum_gradients(self, parameters: Sequence[nn.Parameter], loss: Tensor) -> Tensor:
         """Add up every parameter's gradient over the processes, in place.

@@ -17,6 +17,7 @@ from scaling.compute import TRAINING_FACTOR
 from scaling.losses import rank_loss, ranked_pairs, training_loss
 from scaling.models.stack import use_recomputation
 from scaling.optim import Optimizers
+from scaling.parts import in_parts, places_of_a_part
 from scaling.results import CurvePoint
 from scaling.running import Progress, Run
 from scaling.team import Team
@@ -37,14 +38,18 @@ class TrialRun(Run):
     def __init__(self, trial: TrialConfig, team: Team | None = None) -> None:
         """`team`: of the processes that train the trial together; None trains it here alone."""
         super().__init__(trial)
+        training = trial.training
         self._team = team
-        self._optimizers = Optimizers(self._ranker, trial.training)
-        use_recomputation(self._ranker, trial.training.recompute)
+        self._optimizers = Optimizers(self._ranker, training)
+        use_recomputation(self._ranker, training.recompute)
+        self._part_price = math.inf
+        if training.device == "cpu" and self._ranker.sums_over_requests:
+            self._part_price = places_of_a_part(trial.model, self._dataset.schema)
         self._full = np.array([[view.length for view in self._views]])
         self._candidates: list[npt.NDArray[np.int64]] = []
         """Numbers of candidates of the batches since the last point of the curve."""
         self._lr = 0.0
-        self._window = _Window(trial.training.device)
+        self._window = _Window(training.device)
 
     @property
     def done(self) -> bool:
@@ -93,49 +98,51 @@ class TrialRun(Run):
         self._candidates = [state["candidates"].numpy()]
 
     def _step(self, batch: Batch) -> None:
-        training = self.trial.training
         # The share before this batch: the first step is at the foot of the warm-up.
         share = self._share
         self._count(batch)
-        whole = batch
-        if self._team is not None:
-            batch = self._team.part(batch)
-        if training.device == "cuda":
-            batch = batch.pin_memory().to("cuda")
-        with torch.autocast(training.device, torch.bfloat16, enabled=training.precision == "bf16"):
-            logits = self._ranker(batch)
-        loss = self._log_loss(logits, batch, whole)
-        self._objective(loss, logits, batch, whole).backward()  # type: ignore[no-untyped-call]
-        loss = loss.detach()
+        mine = batch if self._team is None else self._team.part(batch)
+        parts = [self._backward(part, batch) for part in in_parts(mine, self._part_price)]
+        loss = torch.stack(parts).sum()
         if self._team is not None:
             loss = self._team.sum_gradients(list(self._ranker.parameters()), loss)
         self._lr = self._optimizers.step(share)
         self._window.add(loss)
         self._steps += 1
 
-    def _log_loss(self, logits: Tensor, batch: Batch, whole: Batch) -> Tensor:
-        """Of the batch; of this process's part of it, as much as the part counts in the whole."""
-        loss = training_loss(logits, batch)
-        if self._team is None:
-            return loss
-        mine, all_of_them = (int(one.candidates.mask.sum()) for one in (batch, whole))
-        return loss * self._team.weight(mine, all_of_them, whole)
-
-    def _objective(self, loss: Tensor, logits: Tensor, batch: Batch, whole: Batch) -> Tensor:
-        """What is minimised: the log loss, which the curve shows, and what was added to it."""
-        weight, rates = self.trial.training.rank_loss, self._dataset.schema.label_rates
-        if weight:
-            if self._team is not None:
-                mine, all_of_them = (int(ranked_pairs(b, rates).sum()) for b in (batch, whole))
-                weight *= self._team.weight(mine, all_of_them, whole)
-            loss = loss + weight * rank_loss(logits, batch, rates)
+    def _backward(self, batch: Batch, whole: Batch) -> Tensor:
+        """Add the gradients of `batch`, requests of the step's `whole` batch; returns their share
+        of the whole's log loss."""
+        training, rates = self.trial.training, self._dataset.schema.label_rates
+        weight = self._weight(batch.candidates.mask, whole.candidates.mask, whole)
+        rank_weight = training.rank_loss
+        if rank_weight:
+            mine, all_of_them = (ranked_pairs(one, rates) for one in (batch, whole))
+            rank_weight *= self._weight(mine, all_of_them, whole)
+        if training.device == "cuda":
+            batch = batch.pin_memory().to("cuda")
+        with torch.autocast(training.device, torch.bfloat16, enabled=training.precision == "bf16"):
+            logits = self._ranker(batch)
+        loss = training_loss(logits, batch) * weight
+        # What is minimised: the log loss, which the curve shows, and what was added to it.
+        objective = loss
+        if rank_weight:
+            objective = objective + rank_weight * rank_loss(logits, batch, rates)
         auxiliary = self._ranker.auxiliary_loss()
         if auxiliary is not None and self._team is not None:
             raise ValueError(
                 f"{self.trial.model.name}: what it adds to the loss is no sum over requests, so "
                 "one process must see the whole batch: workers=1"
             )
-        return loss if auxiliary is None else loss + auxiliary
+        if auxiliary is not None:
+            objective = objective + auxiliary
+        objective.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    def _weight(self, mine: Tensor, all_of_them: Tensor, whole: Batch) -> float:
+        """What a mean over the true terms of `mine` counts in the step's mean over all of them."""
+        share = int(mine.sum()) / max(int(all_of_them.sum()), 1)
+        return share if self._team is None else share / self._team.copies(whole)
 
     def _count(self, batch: Batch) -> None:
         """Add the batch's requests and FLOPs to the totals."""
