@@ -42,9 +42,10 @@ class TrialRun(Run):
         self._team = team
         self._optimizers = Optimizers(self._ranker, training)
         use_recomputation(self._ranker, training.recompute)
-        self._part_price = math.inf
+        self.part_price = math.inf
+        """Places that a further part of a batch must save; infinity: batches stay whole."""
         if training.device == "cpu" and self._ranker.sums_over_requests:
-            self._part_price = places_of_a_part(trial.model, self._dataset.schema)
+            self.part_price = places_of_a_part(trial.model, self._dataset.schema)
         self._full = np.array([[view.length for view in self._views]])
         self._candidates: list[npt.NDArray[np.int64]] = []
         """Numbers of candidates of the batches since the last point of the curve."""
@@ -102,7 +103,7 @@ class TrialRun(Run):
         share = self._share
         self._count(batch)
         mine = batch if self._team is None else self._team.part(batch)
-        parts = [self._backward(part, batch) for part in in_parts(mine, self._part_price)]
+        parts = [self._backward(part, batch) for part in in_parts(mine, self.part_price)]
         loss = torch.stack(parts).sum()
         if self._team is not None:
             loss = self._team.sum_gradients(list(self._ranker.parameters()), loss)

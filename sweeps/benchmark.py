@@ -18,9 +18,11 @@ import torch
 
 from scaling import machine
 from scaling.batch import Batch
-from scaling.datasets.base import DatasetConfig
+from scaling.datasets.base import Dataset, DatasetConfig
 from scaling.datasets.synthetic import SyntheticConfig
+from scaling.models.astro import AstroConfig
 from scaling.models.base import MODELS, ModelConfig, Ranker
+from scaling.models.transformer import TransformerConfig
 from scaling.sweeps.recipe import Recipe
 from scaling.training import TrialRun
 from scaling.trial import Precision, TrainingConfig, TrialConfig
@@ -132,6 +134,11 @@ class TimedRun(TrialRun):
         """The model that is trained."""
         return self._ranker
 
+    @property
+    def dataset(self) -> Dataset:
+        """What it is trained on."""
+        return self._dataset
+
     def train_on(self, batch: Batch) -> None:
         """One step on a batch of the caller's."""
         self._step(batch)
@@ -235,6 +242,17 @@ def model_of(
             raise ValueError(f"blocks must be 1 to {len(STRATEGIES)}, got {blocks}")
         own["strategies"] = STRATEGIES[:blocks]
     return kind(depth=depth, width=width, seq_len=seq_len, **own)
+
+
+def models_reading(
+    dataset: DatasetConfig, *, depth: int, width: int, seq_len: int
+) -> list[ModelConfig]:
+    """A transformer, and ASTRO with a block of recent events and one of the first behaviour's."""
+    strategies = ("recent", dataset.open().schema.behaviours[0])
+    return [
+        TransformerConfig(depth=depth, width=width, seq_len=seq_len),
+        AstroConfig(depth=depth, width=width, seq_len=seq_len, strategies=strategies),
+    ]
 
 
 def histories_of(seq_len: int) -> SyntheticConfig:

@@ -126,7 +126,7 @@ def trained(model: ModelConfig, price: float | None, **training: Any) -> dict[st
     )
     run = TrialRun(trial)
     if price is not None:
-        run._part_price = price
+        run.part_price = price
     run.advance(math.inf)
     return run.finish().metrics
 
@@ -154,7 +154,7 @@ def test_experts_get_whole_batches() -> None:
             TrialConfig(
                 model=model, dataset=SyntheticConfig.tiny(), training=settings, budget=1e6, seed=0
             )
-        )._part_price
+        ).part_price
         for model in (plain, mixed)
     ]
     assert prices[0] < prices[1] == math.inf

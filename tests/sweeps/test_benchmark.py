@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from scaling import parts
 from scaling.datasets.synthetic import SyntheticConfig
 from scaling.sweeps import benchmark, benchmark_recbole
 from scaling.sweeps.benchmark_data import RandomRequests
 from scaling.sweeps.benchmark_memory import FORMS, memory_of_step
+from scaling.sweeps.benchmark_padding import measure_padding
 from scaling.trial import Precision, TrialConfig
 
 TINY = RandomRequests(num_items=50, candidates=3)
@@ -140,3 +142,14 @@ def test_recbole_is_measured_beside_ours() -> None:
     assert theirs.tokens_per_second == pytest.approx(200 * theirs.examples_per_second)
     assert ours.tokens_per_second * 12 == pytest.approx(200 * ours.examples_per_second)
     assert peak > 0
+
+
+def test_padding_in_both_forms(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "PART_FLOPS", 1e4)  # as cheap as they are for wide models
+    config = SyntheticConfig.tiny()
+    models = benchmark.models_reading(config, depth=2, width=16, seq_len=16)
+    for found in measure_padding(config, models, batch_size=24, turns=1):
+        assert 0 < found.in_parts < found.whole < 1
+        assert 1 < found.parts < 24
+        assert found.step_whole > 0
+        assert found.step_in_parts > 0
