@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from scaling.datasets.sql import name_of
 from scaling.datasets.tables import Kind, check_values, read_table
 from scaling.datasets.text_files import Relation, csv_relation
-from scaling.datasets.text_values import Valid, name_of, not_negative, seconds
+from scaling.datasets.text_values import Valid, not_negative, seconds
 
 if TYPE_CHECKING:
     import duckdb

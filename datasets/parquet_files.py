@@ -9,6 +9,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 
+from scaling.datasets.sql import file_of, name_of
+
 
 def parquet_types(path: Path) -> dict[str, pa.DataType]:
     """The types of a file's columns; `ValueError` for one that is not whole."""
@@ -67,17 +69,7 @@ _KINDS = {
 
 def scan(path: Path) -> str:
     """A table expression of a file's rows, with the number of each as `file_row_number`."""
-    return f"read_parquet({literal(str(path))}, file_row_number = true)"
-
-
-def literal(text: str) -> str:
-    """The text as SQL."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def name(text: str) -> str:
-    """The name of a column as SQL."""
-    return '"' + text.replace('"', '""') + '"'
+    return f"read_parquet({file_of(path)}, file_row_number = true)"
 
 
 def check_rows(
@@ -109,7 +101,7 @@ def check_rows(
         row, column = min(first, key=lambda fault: fault[0])
         condition, valid = wrong[column]
         value = connection.execute(
-            f"SELECT {name(column)} FROM {table} WHERE file_row_number = {row} AND ({condition}) "
+            f"SELECT {name_of(column)} FROM {table} WHERE file_row_number = {row} AND ({condition}) "
             "LIMIT 1"
         ).fetchone()
     except duckdb.Error as error:

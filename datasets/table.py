@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from scaling.config import register
 from scaling.datasets.base import DATASETS
-from scaling.datasets.parquet_files import name
 from scaling.datasets.source import SourceConfig, SourceTables
+from scaling.datasets.sql import name_of
 from scaling.datasets.table_files import SUFFIXES, TableFiles, is_parquet
 from scaling.datasets.table_time import UNITS, seconds, time_check
 
@@ -120,8 +120,8 @@ class TableConfig(SourceConfig):
         }  # fmt: skip
         return SourceTables(
             events=(
-                f'SELECT {name(self.user)} AS "user", {name(self.item)} AS item, '
-                f'{seconds(name(self.time), self.time_unit)} AS "time", '
+                f'SELECT {name_of(self.user)} AS "user", {name_of(self.item)} AS item, '
+                f'{seconds(name_of(self.time), self.time_unit)} AS "time", '
                 f"({action})::UTINYINT AS action, ({scenario})::UTINYINT AS scenario, "
                 f'"row" FROM ({rows})'
             ),
@@ -158,7 +158,7 @@ class TableConfig(SourceConfig):
             bits = range(len(self.behaviours))
             labels = tuple(tuple(code >> bit & 1 for bit in bits) for code in range(1 << len(bits)))
             code = " + ".join(
-                f"({name(column)} << {bit})" for bit, column in enumerate(self.behaviours)
+                f"({name_of(column)} << {bit})" for bit, column in enumerate(self.behaviours)
             )
             return self.behaviours, labels, code
         return ("event",), ((1,),), "0"
@@ -171,7 +171,7 @@ def _values(
     wanted = [column for column in names if column]
     if not wanted:
         return {}
-    lists = ", ".join(f"list(DISTINCT {name(column)})" for column in wanted)
+    lists = ", ".join(f"list(DISTINCT {name_of(column)})" for column in wanted)
     found = connection.execute(f"SELECT {lists} FROM ({rows})").fetchone()
     assert found is not None
     for column, values in zip(wanted, found):
@@ -188,4 +188,4 @@ def _code(column: str, values: Sequence[Any]) -> str:
     listed = ", ".join(
         "'" + v.replace("'", "''") + "'" if isinstance(v, str) else repr(v) for v in values
     )
-    return f"list_position([{listed}], {name(column)}) - 1"
+    return f"list_position([{listed}], {name_of(column)}) - 1"

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow.parquet as pa_parquet
 
-from scaling.datasets.parquet_files import check_columns, check_rows, kind_of, name, scan
+from scaling.datasets.parquet_files import check_columns, check_rows, kind_of, scan
+from scaling.datasets.sql import name_of
 from scaling.datasets.text_files import csv_relation
 from scaling.datasets.text_values import Valid
 
@@ -92,14 +93,14 @@ class TableFiles:
             }
             if further:
                 check_rows(connection, path, further, rows)
-            listed = ", ".join(map(name, wanted))
+            listed = ", ".join(map(name_of, wanted))
             parts.append(f"SELECT {listed}, {before} + file_row_number AS row FROM {rows}")
             before += pa_parquet.read_metadata(path).num_rows
         return " UNION ALL ".join(parts)
 
     def _value(self, column: str, kind: str) -> str:
         """A column of Parquet as the table has it."""
-        quoted = name(column)
+        quoted = name_of(column)
         if column in self.ids:
             found = f"CAST({quoted} AS {'BIGINT' if kind == 'whole' else 'VARCHAR'})"
         elif column == self.time:
@@ -114,7 +115,7 @@ class TableFiles:
 
     def _wrong(self, column: str, kind: str) -> tuple[str, str]:
         """When a value of Parquet is wrong, and what is valid."""
-        quoted = name(column)
+        quoted = name_of(column)
         if column in self.flags:
             return f"{quoted} IS NULL OR CAST({quoted} AS BIGINT) NOT IN (0, 1)", "0, 1"
         if column in self.ratings:
@@ -130,7 +131,7 @@ class TableFiles:
         columns = self._wanted(
             {"time": time, "id": "VARCHAR", "word": "VARCHAR", "flag": "BIGINT", "real": "DOUBLE"}
         )
-        flags = {flag: (f"{name(flag)} IN (0, 1)", "0, 1") for flag in self.flags}
+        flags = {flag: (f"{name_of(flag)} IN (0, 1)", "0, 1") for flag in self.flags}
         separator = self.separator or next(
             found for end, found in SUFFIXES.items() if self.paths[0].name.lower().endswith(end)
         )
@@ -150,13 +151,13 @@ class TableFiles:
             return relation(valid)
         rows = relation({})
         numbers = connection.execute(
-            f"SELECT bool_and(regexp_full_match({name(self.time)}, '{NUMBER}')) FROM ({rows})"
+            f"SELECT bool_and(regexp_full_match({name_of(self.time)}, '{NUMBER}')) FROM ({rows})"
         ).fetchone()
         self.numeric_time = numbers == (True,)
         kind = "BIGINT" if self.numeric_time else "TIMESTAMPTZ"
-        moment = f"TRY_CAST({name(self.time)} AS {kind})"
+        moment = f"TRY_CAST({name_of(self.time)} AS {kind})"
         rows = relation({self.time: (f"{moment} IS NOT NULL", MOMENT)})
-        return f"SELECT * REPLACE ({moment} AS {name(self.time)}) FROM ({rows})"
+        return f"SELECT * REPLACE ({moment} AS {name_of(self.time)}) FROM ({rows})"
 
     def _wanted(self, kinds: Mapping[str, T]) -> dict[str, T]:
         """What each wanted column may be, by its use."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scaling.datasets.parquet_files import name
+from scaling.datasets.sql import name_of
 from scaling.datasets.table_files import TableFiles
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def time_check(
 
 
 def _is_plausible(column: str, unit: str) -> str:
-    return f"{seconds(name(column), unit)} BETWEEN {PLAUSIBLE[0]} AND {PLAUSIBLE[1]}"
+    return f"{seconds(name_of(column), unit)} BETWEEN {PLAUSIBLE[0]} AND {PLAUSIBLE[1]}"
 
 
 def _plausible(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from scaling.datasets.sql import name_of
+
 Valid = dict[str, tuple[str, str]]
 """By column: a condition in SQL over the columns, and in words what is valid."""
 
@@ -63,13 +65,3 @@ def _times(column: str, unit: str, per_second: int) -> Valid:
     first, last = 631_152_000 * per_second, 4_102_444_800 * per_second
     words = f"{unit} since 1970, {first} (1990) to {last} (2100)"
     return {column: (f"{name_of(column)} BETWEEN {first} AND {last}", words)}
-
-
-def literal(value: str) -> str:
-    """A text in SQL."""
-    return "'" + value.replace("'", "''") + "'"
-
-
-def name_of(column: str) -> str:
-    """A column's name in SQL."""
-    return '"' + column.replace('"', '""') + '"'

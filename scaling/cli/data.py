@@ -76,11 +76,12 @@ def prepare_dataset(
 
     A run that was killed goes on where it was.
     """
-    from scaling.cli.output import closing, progress_bar
+    from scaling.cli.output import closing, progress_bar, warn
     from scaling.datasets.catalogue import licence, placed, prepare
+    from scaling.datasets.leftovers import leftovers
     from scaling.datasets.remote_files import copied_here
     from scaling.datasets.store import cache_dir
-    from scaling.units import parse_bytes
+    from scaling.units import format_si, parse_bytes
 
     limit = parse_bytes(memory) if memory else None
     if place and "://" in place:
@@ -94,6 +95,11 @@ def prepare_dataset(
         path = prepare(config, limit, tell)
     if path is None:
         click.echo(f"{name} is generated when it is read: there is nothing to prepare")
+    for work, size in leftovers(cache_dir() / name).items():
+        warn(
+            f"{work} holds {format_si(size, 'B', 3)} of a run that was killed; delete it unless you "
+            "mean to go on with its options and files"
+        )
     settings = "".join(f" --set {shlex.quote(option)}" for option in options)
     if place:
         settings = f" --set {shlex.quote(f'path={place}')}{settings}"

@@ -10,6 +10,7 @@ import dataclasses
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,22 +34,51 @@ EVALUATED: tuple[Split, ...] = ("validation", "test")
 BATCHES = 12
 
 
-def every_log() -> list[Any]:
-    """A random log, and the registered sources; those that are downloaded need the network."""
-    params = [pytest.param("random")]
-    for name in DATASETS.names():
-        kind = DATASETS.get(name)
-        if issubclass(kind, LoggedConfig):
-            marks = [pytest.mark.network] if kind.downloadable else []
-            params.append(pytest.param(name, marks=marks))
-    return params
+def _logged() -> list[type[LoggedConfig]]:
+    kinds = [DATASETS.get(name) for name in DATASETS.names()]
+    return [kind for kind in kinds if issubclass(kind, LoggedConfig)]
 
 
-@pytest.fixture(scope="module", autouse=True)
+def _absence(kind: type[LoggedConfig]) -> str:
+    """Why it can't be opened here: empty if it can, perhaps after a download."""
+    with _environment():
+        config = getattr(kind, "tiny", kind)()
+        try:
+            config.downloadable or config.known_content()
+        except ValueError as error:
+            return str(error)
+    return ""
+
+
+@contextmanager
 def _environment() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         if SHARED_KUAIRAND.is_dir() and "CLIMBER_KUAIRAND" not in os.environ:
             patch.setenv("CLIMBER_KUAIRAND", str(SHARED_KUAIRAND))
+        yield
+
+
+ABSENT = {kind.name: why for kind in _logged() if (why := _absence(kind))}
+
+
+def every_log() -> list[Any]:
+    """A random log, and the sources that are here; those that are downloaded need the network."""
+    params = [pytest.param("random")]
+    for kind in _logged():
+        if kind.name not in ABSENT:
+            marks = [pytest.mark.network] if kind.downloadable else []
+            params.append(pytest.param(kind.name, marks=marks))
+    return params
+
+
+@pytest.mark.parametrize("name", ABSENT)
+def test_a_source_that_is_not_here(name: str) -> None:
+    pytest.skip(ABSENT[name])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _with_the_shared_data() -> Iterator[None]:
+    with _environment():
         yield
 
 
@@ -64,12 +94,12 @@ def source(
     kind = DATASETS.get(request.param)
     config = getattr(kind, "tiny", kind)()
     assert isinstance(config, LoggedConfig)
-    try:
-        if config.downloadable:
+    if config.downloadable:
+        try:
             fetch(request.param)
-        return config, config.open().log
-    except ValueError as error:
-        pytest.skip(str(error))
+        except ValueError as error:
+            pytest.skip(str(error))
+    return config, config.open().log
 
 
 @pytest.fixture(scope="module", params=SPLIT_RULES)
