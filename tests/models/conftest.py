@@ -58,7 +58,7 @@ def make_batch(schema: Schema) -> MakeBatch:
                 lengths[0] = 0
                 lengths[-1] = n
             mask = torch.arange(n) < lengths[:, None]
-            ages = torch.rand(requests, n, generator=g).mul(14).exp()
+            ages = torch.rand(requests, n, generator=g).double().mul(14).exp().floor()
             ages = torch.sort(ages, dim=1, descending=True).values
             ages[1:2] = -1.0
             history.append(

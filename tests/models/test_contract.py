@@ -51,7 +51,7 @@ def random_batch(config: ModelConfig, schema: Schema, requests: int = 400) -> Ba
             items=torch.randint(items, (requests, view.length)),
             actions=torch.randint(actions, (requests, view.length)),
             scenarios=torch.zeros(requests, view.length, dtype=torch.int64),
-            ages=torch.ones(requests, view.length),
+            ages=torch.ones(requests, view.length, dtype=torch.float64),
             mask=torch.ones(requests, view.length, dtype=torch.bool),
         )
         for view in config.views()
