@@ -91,7 +91,7 @@ class _Check:
             ):
                 ids = getattr(view, column)
                 self._ids(f"{name}.{column}", ids, (b, n), size, limit)
-            self._form(f"{name}.ages", view.ages, torch.float32, (b, n))
+            self._form(f"{name}.ages", view.ages, torch.float64, (b, n))
             known = torch.isfinite(view.ages) & ((view.ages >= 0) | (view.ages == -1))
             self._all(f"{name}.ages", view.ages, known, "at least 0, in seconds, or -1 (unknown)")
         lengths = torch.stack([view.mask.sum(1) for view in found])
