@@ -18,6 +18,7 @@ from scaling.losses import rank_loss, ranked_pairs, training_loss
 from scaling.models.stack import use_recomputation
 from scaling.optim import Optimizers
 from scaling.parts import in_parts, places_of_a_part
+from scaling.records import counts, gathered, split
 from scaling.results import CurvePoint
 from scaling.running import Progress, Run
 from scaling.team import Team
@@ -48,7 +49,7 @@ class TrialRun(Run):
             self.part_price = places_of_a_part(trial.model, self._dataset.schema)
         self._full = np.array([[view.length for view in self._views]])
         self._candidates: list[npt.NDArray[np.int64]] = []
-        """Numbers of candidates of the batches since the last point of the curve."""
+        """Numbers of candidates, record by record, of the batches since the last point of the curve."""
         self._lr = 0.0
         self._window = _Window(training.device)
 
@@ -111,6 +112,15 @@ class TrialRun(Run):
         self._window.add(loss)
         self._steps += 1
 
+    def _logits(self, batch: Batch) -> Tensor:
+        """Of the requests, computed record by record."""
+        most = self.trial.training.items_per_record
+        if not most:
+            logits: Tensor = self._ranker(batch)
+            return logits
+        # Back in the form of requests, any loss is what it is without records.
+        return gathered(self._ranker(split(batch, most)), batch.num_candidates(), most)
+
     def _backward(self, batch: Batch, whole: Batch) -> Tensor:
         """Add the gradients of `batch`, requests of the step's `whole` batch; returns their share
         of the whole's log loss."""
@@ -123,7 +133,7 @@ class TrialRun(Run):
         if training.device == "cuda":
             batch = batch.pin_memory().to("cuda")
         with torch.autocast(training.device, torch.bfloat16, enabled=training.precision == "bf16"):
-            logits = self._ranker(batch)
+            logits = self._logits(batch)
         loss = training_loss(logits, batch) * weight
         # What is minimised: the log loss, which the curve shows, and what was added to it.
         objective = loss
@@ -134,6 +144,11 @@ class TrialRun(Run):
             raise ValueError(
                 f"{self.trial.model.name}: what it adds to the loss is no sum over requests, so "
                 "one process must see the whole batch: workers=1"
+            )
+        if auxiliary is not None and training.items_per_record:
+            raise ValueError(
+                f"{self.trial.model.name}: what it adds to the loss counts a history as often as it is "
+                "computed, so records would change it: items_per_record=0"
             )
         if auxiliary is not None:
             objective = objective + auxiliary
@@ -146,10 +161,11 @@ class TrialRun(Run):
         return share if self._team is None else share / self._team.copies(whole)
 
     def _count(self, batch: Batch) -> None:
-        """Add the batch's requests and FLOPs to the totals."""
+        """Add the batch's requests and FLOPs to the totals: those spent, record by record."""
         super()._count(batch)
         model, schema = self.trial.model, self._dataset.schema
-        lengths, candidates = batch.lengths(), batch.num_candidates()
+        most = self.trial.training.items_per_record
+        lengths, candidates = counts(batch.lengths(), batch.num_candidates(), most)
         flops = model.flops(schema, lengths, candidates)
         self._counts["compute"] += TRAINING_FACTOR * float(flops.total.sum())
         self._counts["compute_causal"] += TRAINING_FACTOR * float(flops.total_causal.sum())

@@ -141,6 +141,38 @@ def describe_dataset(name: str, options: tuple[str, ...], output: Path | None) -
     closing(written, "climber list sweeps")
 
 
+@data.command("compress")
+@click.argument("single")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Parquet.")
+@click.option("--request", default="user,request", show_default=True, metavar="COLUMNS",
+              help="That name a request together.")  # fmt: skip
+@click.option("--items", metavar="COLUMNS",
+              help="Of the items [default: those that differ within a request].")  # fmt: skip
+@click.option("--memory", default="1GB", show_default=True, metavar="BYTES",
+              help="For what is read and sorted at once, about.")  # fmt: skip
+def compress_log(single: str, output: Path, request: str, items: str | None, memory: str) -> None:
+    """Turn a log with one row per user, request and item into one record per request.
+
+    SINGLE is a Parquet or CSV file, or the URI of one. Nothing is lost: `climber data expand` gives the
+    rows back, with their types and in their order. A CSV file's columns stay text.
+    """
+    from scaling.cli.data_records import compress_file
+
+    compress_file(single, output, request, items, memory)
+
+
+@data.command("expand")
+@click.argument("records")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Parquet.")
+@click.option("--memory", default="1GB", show_default=True, metavar="BYTES",
+              help="For what is read and sorted at once, about.")  # fmt: skip
+def expand_log(records: str, output: Path, memory: str) -> None:
+    """Turn what `climber data compress` has written back into one row per item."""
+    from scaling.cli.data_records import expand_file
+
+    expand_file(records, output, memory)
+
+
 def configured(
     name: str, options: tuple[str, ...], more: Mapping[str, str] | None = None
 ) -> DatasetConfig:
