@@ -86,7 +86,8 @@ class EventClock:
     def followed_by(self, new: EventClock) -> EventClock:
         """With new events behind the old ones; as wide as the longest history needs."""
         lengths = self.lengths + new.lengths
-        times = appended(self.times, new.times, self.lengths, int(lengths.max()))
+        width = max(int(lengths.max()), 1)
+        times = appended(self.times, new.times, self.lengths, width)
         return EventClock(times, lengths)
 
     def shortened_and_followed_by(self, new: EventClock) -> EventClock:

@@ -61,6 +61,11 @@ def free(request: pytest.FixtureRequest) -> ModelConfig:
     return FREE[request.param]
 
 
+@pytest.fixture(params=[name for name, model in FREE.items() if model.extendable])
+def growing(request: pytest.FixtureRequest) -> ModelConfig:
+    return FREE[request.param]
+
+
 @pytest.fixture(scope="session")
 def schema() -> Schema:
     rng = np.random.default_rng(0)

@@ -46,6 +46,18 @@ VARIANTS: dict[str, tuple[ModelConfig, list[list[int]]]] = {
     "astro-concat": (astro(2, fusion="concat", bias="none"), [[8, 8], [3, 3]]),
     "astro-mean": (astro(2, fusion="mean", share_stacks=True), [[8, 8], [3, 3]]),
     "astro-experts": (astro(2, experts=3, bidirectional=True), [[8, 8], [3, 3]]),
+    "free-pairwise": (
+        transformer(request_free_history=True, bias="pairwise", gate="head"),
+        [[1], [7]],
+    ),
+    "free-astro": (
+        astro(3, request_free_history=True, shares=(2, 1, 1), share_stacks=True),
+        [[8, 4, 4], [3, 2, 2]],
+    ),
+    "free-hybrid": (
+        HybridConfig(depth=4, width=32, seq_len=16, softmax_every=2, request_free_history=True),
+        [[1], [7]],
+    ),
     "hstu-actual": (HstuConfig(depth=2, width=32, seq_len=16, normaliser="actual"), [[1], [7]]),
     "hybrid": (HybridConfig(depth=4, width=32, seq_len=16, softmax_every=2), [[1], [7]]),
     "longer-unmerged": (LongerConfig(depth=2, width=32, seq_len=16, merge=1), [[1], [7], [16]]),
@@ -59,6 +71,11 @@ def test_flops_of_real_lengths_equal_the_profilers(name: str, profile_alone: Pro
     for lengths, items in zip(requests, (6, 1, 3)):
         profiled, counted = profile_alone(config, lengths, items)
         assert profiled == counted, f"{lengths} events, {items} candidates"
+
+
+def test_params_of_a_free_history_add_up(free: ModelConfig, schema: Schema) -> None:
+    counted = sum(free.params(schema).values())
+    assert counted == sum(p.numel() for p in free.build(schema).parameters())
 
 
 @pytest.mark.parametrize("blocks", [2, 4])
