@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scaling.cli.output import closing, print_table, progress_bar
-from scaling.units import format_si, parse_bytes
 
 if TYPE_CHECKING:
     from scaling.datasets.records import Counts
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 def compress_file(single: str, output: Path, request: str, items: str | None, memory: str) -> None:
     """Rows to records."""
     from scaling.datasets.records import compress
+    from scaling.units import parse_bytes
 
     declared = None if items is None else _columns(items)
     with progress_bar() as tell:
@@ -27,6 +27,7 @@ def compress_file(single: str, output: Path, request: str, items: str | None, me
 def expand_file(records: str, output: Path, memory: str) -> None:
     """Records to rows."""
     from scaling.datasets.records import expand
+    from scaling.units import parse_bytes
 
     with progress_bar() as tell:
         found = expand(records, output, parse_bytes(memory), tell)
@@ -39,6 +40,8 @@ def _columns(text: str) -> list[str]:
 
 
 def _show(found: Counts, title: str) -> None:
+    from scaling.units import format_si
+
     rows = [
         ("rows", f"{found.rows:,}"),
         ("records", f"{found.records:,}"),
