@@ -65,14 +65,13 @@ def extended(ranker: Ranker, batch: Batch, shares: Sequence[float]) -> tuple[Ten
     return ranker.score(memory, batch.candidates, batch.context), ranker(batch)
 
 
-@pytest.mark.parametrize("full", [False, True])
-@pytest.mark.parametrize("shares", [(0.9,), (0.3, 0.4, 1.4), (0.0,)])
+@pytest.mark.parametrize("shares", [(0.3, 0.4, 1.4), (0.0,)])
 @torch.no_grad()
 def test_an_extended_memory_scores_as_a_rebuilt_one(
-    growing: ModelConfig, make_batch: MakeBatch, lively: Lively, shares: Sequence[float], full: bool
+    growing: ModelConfig, make_batch: MakeBatch, lively: Lively, shares: Sequence[float]
 ) -> None:
     """Requests have different lengths and numbers of new events, none among them."""
-    batch, ranker = make_batch(growing.views(), seed=3, full=full), lively(growing)
+    batch, ranker = make_batch(growing.views(), seed=3), lively(growing)
     grown, whole = extended(ranker, batch, shares)
     torch.testing.assert_close(grown, whole, rtol=0, atol=1e-12)
 
