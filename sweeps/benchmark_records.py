@@ -80,12 +80,14 @@ class Pair:
         """Figures as plain data.
 
         `ratio` is the median over the turns of the two arms' examples/s in that turn, which slow
-        changes of the machine don't touch; `best_ratio` that of the best turns.
+        changes of the machine don't touch; `best_ratio` that of the best turns,
+        `cpu_ratio` as `ratio` by seconds of CPU time, which other programs disturb less.
         """
         line = Line.of(self.model)
         whole, single = ([_rate(r) for r in arm] for arm in (self.whole, self.single))
         median = float(np.median(np.array(whole) / np.array(single)))
         best = max(whole) / max(single)
+        by_cpu = [[r.examples / r.cpu_seconds for r in arm] for arm in (self.whole, self.single)]
         own = line.own(self.items)
         done = [*self.whole, *self.single]
         return {
@@ -103,6 +105,7 @@ class Pair:
             "step_seconds_single": float(np.median([r.seconds / r.steps for r in self.single])),
             "ratio": median,
             "best_ratio": best,
+            "cpu_ratio": float(np.median(np.array(by_cpu[0]) / np.array(by_cpu[1]))),
             "line": own,
             "line_causal": line.own_causal(self.items),
             "line_paper": line.paper(self.items),

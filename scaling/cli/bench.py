@@ -152,7 +152,7 @@ def training(
 @click.option("--width", type=click.IntRange(1), default=64, show_default=True)
 @click.option("--length", type=click.IntRange(1), default=200, show_default=True,
               help="Events of a history, all views.")  # fmt: skip
-@click.option("--items", **_lists("1,2,6,16,64,128", "Items per record."))
+@click.option("--items", **_lists("1,6,16,64,128", "Items per record."))
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), default=0.8, show_default=True,
               help="Of training per arm.")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A folder for figures.")

@@ -47,7 +47,7 @@ def training(shapes: Shapes, items: list[int], seconds: float) -> dict[str, Any]
     rows = measure_all(shapes.models(), items, seconds, REPETITIONS)
     print_table(
         f"training, width {shapes.width}, {shapes.length} events, one thread; steps of equal tokens",
-        ("architecture", "blocks", "layers", "items", "examples/s", "single", "ratio", "best",
+        ("architecture", "blocks", "layers", "items", "examples/s", "single", "ratio", "best", "by CPU time",
          "own line", "ratio/line", "best/line", "m/(1+m/n)", "ms/step", "single", "busy"),
         [
             (
@@ -59,6 +59,7 @@ def training(shapes: Shapes, items: list[int], seconds: float) -> dict[str, Any]
                 f"{row['examples_per_second_single']:,.0f}",
                 f"{row['ratio']:.2f}x",
                 f"{row['best_ratio']:.2f}x",
+                f"{row['cpu_ratio']:.2f}x",
                 f"{row['line']:.2f}",
                 f"{row['of_line']:.0%}",
                 f"{row['best_of_line']:.0%}",
