@@ -145,6 +145,50 @@ def training(
     closing([json_file] if json_file else [], "climber plan quickstart")
 
 
+@bench.command("turbo")
+@click.option("--architectures", **_lists("transformer,astro", "Which ones.", _names))
+@click.option("--depths", **_lists("2,4", "Layers."))
+@click.option("--blocks", **_lists("2,4", "Blocks of the architectures that have them."))
+@click.option("--width", type=click.IntRange(1), default=64, show_default=True)
+@click.option("--length", type=click.IntRange(1), default=200, show_default=True,
+              help="Events of a history, all views.")  # fmt: skip
+@click.option("--items", **_lists("1,2,6,16,64,128", "Items per record."))
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), default=0.8, show_default=True,
+              help="Of training per arm.")  # fmt: skip
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="A folder for figures.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all figures.")
+def turbo(
+    architectures: list[str],
+    depths: list[int],
+    blocks: list[int],
+    width: int,
+    length: int,
+    items: list[int],
+    seconds: float,
+    output: Path | None,
+    json_file: Path | None,
+) -> None:
+    """Training on whole requests over training on single items, beside what the FLOPs allow.
+
+    The same engine in both arms, in turns, at equal tokens per step; see docs/performance.md.
+    """
+    from scaling.cli import bench_turbo
+    from scaling.cli.output import closing
+    from scaling.units import write_json
+
+    shapes = bench_turbo.Shapes(architectures, depths, blocks, width, length)
+    found = bench_turbo.training(shapes, items, seconds)
+    written = [json_file] if json_file else []
+    if json_file:
+        write_json(json_file, found)
+    if output:
+        from scaling.analysis.plots import write_plots
+        from scaling.analysis.records_figure import records_figure
+
+        written += write_plots(output, [records_figure(found["training"])])
+    closing(written, "climber bench training")
+
+
 @bench.command("reading")
 @click.option("--width", type=click.IntRange(16), default=64, show_default=True)
 @click.option("--views", type=click.IntRange(1, 8), default=4, show_default=True)
