@@ -20,7 +20,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scaling.models.blocked_attention import blocked_attention
-from scaling.models.candidate_attention import fused_candidate_attention
+from scaling.models.candidate_attention import (
+    fused_candidate_attention,
+    gradient_free_candidate_attention,
+)
 from scaling.models.grouped import cpu_in_full_precision
 
 Implementation = Literal["fused", "reference"]
@@ -184,6 +187,8 @@ def candidate_attention(
         bias, bias_self = bias * temper, bias_self * temper.squeeze(-1)
     if implementation == "fused" and cpu_in_full_precision(q):
         biases = bias.to(q.dtype), bias_self.to(q.dtype)
+        if not torch.is_grad_enabled():
+            return gradient_free_candidate_attention(q, k_self, v_self, k, v, *biases)
         rows = [tensor.flatten(0, 1) for tensor in (q, k_self, v_self, k, v, *biases)]
         return fused_candidate_attention(*rows).view(b, h, m, d)
     past = q @ k.transpose(-1, -2) + bias.to(q.dtype).unsqueeze(-2)

@@ -208,6 +208,14 @@ class Stack(nn.Module):
             x = layer.score(x, self._group_first(memory[number]), facts)
         return x
 
+    def quantizable(self) -> tuple[tuple[bool, ...], ...]:
+        """Of what each layer remembers; see `Ranker.quantizable`."""
+        layers = tuple(MIXERS[mixing].quantizable for mixing in self.shape.mixing)
+        if not self.shape.request_free:
+            return layers
+        # No bias is kept, but times and lengths are, which must be exact.
+        return (*(tuple(flag for flag in layer if flag) for layer in layers), (False, False))
+
     @staticmethod
     def _batch_first(tensors: Sequence[Tensor], groups: int) -> Remembered:
         """[g b, ...] as [b, g, ...]: a memory can be selected by request."""

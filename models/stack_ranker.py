@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -105,6 +106,9 @@ class StackRanker(Ranker):
     @property
     def sums_over_requests(self) -> bool:
         return not any(self.stack_of(index).experts for index in range(len(self.stacks)))
+
+    def quantizable(self) -> Any:
+        return tuple(self.stack_of(part).quantizable() for part in range(len(self.parts)))
 
     def auxiliary_loss(self) -> Tensor | None:
         """The load balance of the experts; None where there is no choice of experts."""
