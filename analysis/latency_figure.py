@@ -59,7 +59,8 @@ def _measured(table: pd.DataFrame, column: str) -> pd.DataFrame:
     if column not in table:
         return table.iloc[:0]
     values = pd.to_numeric(table[column], errors="coerce")
-    return table.loc[((values > 0) & np.isfinite(values)).to_numpy()]
+    known: pd.DataFrame = table[(values > 0) & np.isfinite(values)]
+    return known
 
 
 def _machine(runs: pd.DataFrame) -> list[str]:

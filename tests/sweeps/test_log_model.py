@@ -219,13 +219,12 @@ def test_measuring_changes_nothing() -> None:
 
 
 @pytest.mark.slow
-def test_the_command_line_and_mlflows_own_server(tmp_path: Path) -> None:
+def test_the_command_line_and_mlflows_own_server(store: str, tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text(
         "from tests.sweeps.test_log_model import logged\n\ndef mine():\n    return logged('mine')\n"
     )
     root = str(Path(__file__).parents[2])
-    store = f"sqlite:///{tmp_path}/mlflow.db"
     done = subprocess.run(
         [
             sys.executable, "-c", f"import sys; sys.path.insert(0, {root!r})\n"
