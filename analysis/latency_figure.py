@@ -65,14 +65,14 @@ def _measured(table: pd.DataFrame, column: str) -> pd.DataFrame:
 
 def _machine(runs: pd.DataFrame) -> list[str]:
     """On what it was measured, and what makes the numbers doubtful."""
-    notes = []
+    told, unlike = [], []
     for name in MACHINE:
-        if name not in runs or not runs[name].notna().any():
-            notes.append(f"{name}: not told")
-            continue
-        values = sorted(runs[name].dropna().map(str).unique())
-        unlike = "; not comparable" if len(values) > 1 else ""
-        notes.append(f"{name}: {', '.join(values)}{unlike}")
+        values = sorted(runs[name].dropna().map(str).unique()) if name in runs else []
+        told.append(f"{name} {' and '.join(values) or 'not told'}")
+        unlike += [name] if len(values) > 1 else []
+    notes = [f"measured with {', '.join(told)}"]
+    if unlike:
+        notes.append(f"not comparable: {', '.join(unlike)} of the runs differ")
     if BUSY in runs:
         busy = pd.to_numeric(runs[BUSY], errors="coerce").dropna()
         if disturbed := int((busy < DISTURBED).sum()):

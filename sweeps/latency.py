@@ -47,7 +47,12 @@ def latency_ms(model: ModelConfig, schema: Schema, *, threads: int = 1) -> float
 
 
 def measured(
-    ranker: Ranker, views: tuple[View, ...], schema: Schema, *, threads: int = 1
+    ranker: Ranker,
+    views: tuple[View, ...],
+    schema: Schema,
+    *,
+    threads: int = 1,
+    precision: str = "fp32",
 ) -> dict[str, float]:
     """The latency columns of a trained model: one request after the other, each with views of full
     length and `CANDIDATES` candidates, on the model's device.
@@ -67,7 +72,12 @@ def measured(
     torch.set_num_threads(threads)
     ranker.eval()
     try:
-        with _alone(), torch.inference_mode():
+        bf16 = precision == "bf16"
+        with (
+            _alone(),
+            torch.inference_mode(),
+            torch.autocast(device.type, torch.bfloat16, enabled=bf16),
+        ):
             memory = ranker.encode(batch.history, batch.context)
             begin, worked = time.perf_counter(), time.process_time()
             cold = _times(lambda: ranker(batch), device)

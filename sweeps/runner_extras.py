@@ -48,8 +48,14 @@ def with_extras(run: Run, result: TrialResult, wanted: Extras) -> Added:
     if wanted.latency:
         try:
             ranker, schema = run.trained()
-            trial = run.trial
-            found = measured(ranker, trial.model.views(), schema, threads=trial.training.threads)
+            trial, training = run.trial, run.trial.training
+            found = measured(
+                ranker,
+                trial.model.views(),
+                schema,
+                threads=training.threads,
+                precision=training.precision,
+            )
             more = dataclasses.replace(result, metrics={**result.metrics, **found})
         except Exception as error:
             news.append(f"its latency can't be measured: {error}")

@@ -47,9 +47,10 @@ def test_the_frontier_is_what_nothing_beats_in_both(timed: pd.DataFrame, tmp_pat
             quicker = table[table["latency_ms"] <= latency]
             assert table["validation_loss"][row] == quicker["validation_loss"].min()
     assert any("30 of 60 measurements had less than 85%" in note for note in figure.notes)
-    assert "threads: 1" in figure.notes
+    assert "measured with device cpu, threads 1, precision fp32" in figure.notes
     cached = loss_vs_latency(analysis, "latency_cached_ms")
     assert isinstance(cached, Figure)
+    assert not any("not comparable" in note for note in cached.notes)
     assert cached.keys == ("transformer",)
     assert "astro: not measured" in cached.notes
     drawn = {one.name for one in figures(analysis)[0]}

@@ -212,6 +212,7 @@ def test_measuring_changes_nothing() -> None:
     found = measured(ranker, config.views(), schema)
     assert found["latency_ms"] >= found["latency_p50_ms"] > 0
     assert found["latency_cached_ms"] >= found["latency_cached_p50_ms"] > 0
+    assert set(measured(ranker, config.views(), schema, precision="bf16")) == set(found)
     assert ranker.training
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.get_num_threads() == threads
