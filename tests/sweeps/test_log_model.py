@@ -244,18 +244,20 @@ def test_the_command_line_and_mlflows_own_server(store: str, tmp_path: Path) -> 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    # MLflow looks for its server's command there.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     server = subprocess.Popen(
         [
             sys.executable, "-m", "mlflow", "models", "serve", "-m", f"runs:/{run_id}/model",
             "--env-manager", "local", "--port", str(port), "--workers", "1",
         ],
-        cwd=tmp_path, env={**os.environ, "MLFLOW_TRACKING_URI": store},
+        cwd=tmp_path, env={**os.environ, "MLFLOW_TRACKING_URI": store, "PATH": path},
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
         schema = DATA.open().schema
         asked = example_of(schema)
-        answer = _ask(port, json.dumps({"dataframe_split": asked.to_dict("split")}))
+        answer = _ask(server, port, json.dumps({"dataframe_split": asked.to_dict("split")}))
         wanted = torch.sigmoid(
             fetch(run_id, tracking_uri=store).ranker.rates[asked["candidates"][0]].logit()  # type: ignore[index,union-attr,operator]
         )
@@ -267,7 +269,7 @@ def test_the_command_line_and_mlflows_own_server(store: str, tmp_path: Path) -> 
         server.wait(30)
 
 
-def _ask(port: int, body: str) -> Any:
+def _ask(server: subprocess.Popen[bytes], port: int, body: str) -> Any:
     """The server's answer; it takes a while to start."""
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/invocations",
@@ -275,6 +277,7 @@ def _ask(port: int, body: str) -> Any:
         {"Content-Type": "application/json"},
     )
     for _ in range(240):
+        assert server.poll() is None, "the server has ended"
         try:
             with urllib.request.urlopen(request, timeout=30) as found:
                 return json.loads(found.read())
