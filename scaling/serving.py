@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,11 @@ class Service:
     """Of each replica; None: the cores by the replicas."""
     cache_bytes: int = 1_000_000_000
     """Of each replica."""
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     token: str | None = None
 
 
-def serve_folder(
-    folder: Path, service: Service, *, name: str, tell: Callable[[str], None]
-) -> None:
+def serve_folder(folder: Path, service: Service, *, name: str, tell: Callable[[str], None]) -> None:
     """Serve the model in a folder until SIGINT or SIGTERM.
 
     Args:

@@ -5,19 +5,23 @@ A form is a pydantic model made for a schema, so that the OpenAPI description ho
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, create_model
 
 from scaling.batch import Schema
+from scaling.history import Events
 from scaling.serving_limits import Limits
-from scaling.serving_question import History, Ints, Question
+from scaling.serving_question import Ints, Question
 
 LATEST = 2**40
 """Times are seconds within this of the epoch; milliseconds of our days are beyond it."""
+F = TypeVar("F", bound=BaseModel)
+
 _MOST_TOLD = 10
 _MOST_LISTED = 1_000
 """A body with more problems than that is refused without listing them."""
@@ -76,51 +80,40 @@ def make_form(schema: Schema, limits: Limits) -> type[ScoreForm]:
     name = Annotated[str, Field(min_length=1, max_length=200)]
     time = Annotated[int, Field(ge=-LATEST, le=LATEST, description="Seconds since the epoch.")]
     scenario = _code(schema.num_scenarios, f"An index of: {', '.join(schema.scenarios)}.")
-    history = create_model(
+    columns = {
+        "items": _code(schema.num_items),
+        "actions": _code(schema.num_actions),
+        "scenarios": scenario,
+        "times": time,
+    }
+    history = _model(
         "History",
-        __base__=HistoryForm,
-        __doc__=HistoryForm.__doc__,
-        items=(_column(_code(schema.num_items), limits.history), ...),
-        actions=(_column(_code(schema.num_actions), limits.history), ...),
-        scenarios=(_column(scenario, limits.history), ...),
-        times=(_column(time, limits.history), ...),
+        HistoryForm,
+        {name: (_column(kind, limits.history), ...) for name, kind in columns.items()},
     )
-    attributes: dict[str, Any] = {
+    # An attribute may be called anything, also what is no name of a field.
+    attributes = {
         f"attribute_{index}": (Annotated[_code(size), Field(alias=attribute)], ...)
         for index, (attribute, size) in enumerate(schema.request_attributes.items())
     }
-    # Without attributes an empty object may stand there, or nothing.
-    some = create_model("Attributes", __base__=_Form, **attributes)
-    request = create_model(
+    chosen: Any = _model("Attributes", _Form, attributes)
+    unnamed = "What the history is called; needed where the history is left out."
+    absent = "May be left out where the service knows the version."
+    request = _model(
         "Request",
-        __base__=RequestForm,
-        __doc__=RequestForm.__doc__,
-        user=(name, ...),
-        version=(
-            Annotated[
-                name | None,
-                Field(description="What the history is called; needed where it is left out."),
-            ],
-            None,
-        ),
-        time=(time, ...),
-        scenario=(scenario, ...),
-        attributes=(some, ...) if attributes else (some | None, None),
-        history=(
-            Annotated[
-                history | None,
-                Field(description="May be left out where the service knows the version."),
-            ],
-            None,
-        ),
-        candidates=(_column(_code(schema.num_items), limits.candidates, least=1), ...),
+        RequestForm,
+        {
+            "user": (name, ...),
+            "version": (Annotated[name | None, Field(description=unnamed)], None),
+            "time": (time, ...),
+            "scenario": (scenario, ...),
+            "attributes": (chosen, ...) if attributes else (chosen | None, None),
+            "history": (Annotated[history | None, Field(description=absent)], None),
+            "candidates": (_column(_code(schema.num_items), limits.candidates, least=1), ...),
+        },
     )
-    return create_model(
-        "ScoreRequest",
-        __base__=ScoreForm,
-        __doc__=ScoreForm.__doc__,
-        requests=(_column(request, limits.requests, least=1), ...),
-    )
+    requests = (_column(request, limits.requests, least=1), ...)
+    return _model("ScoreRequest", ScoreForm, {"requests": requests})
 
 
 def read_questions(body: bytes, form: type[ScoreForm], schema: Schema) -> list[Question]:
@@ -140,6 +133,18 @@ def read_questions(body: bytes, form: type[ScoreForm], schema: Schema) -> list[Q
     return [question for question in found if isinstance(question, Question)]
 
 
+def version_of(history: Events) -> str:
+    """The content's digest: what a history is called that was sent without a version."""
+    digest = hashlib.sha256()
+    for name in HistoryForm.model_fields:
+        digest.update(np.ascontiguousarray(getattr(history, name), np.int64).data)
+    return digest.hexdigest()[:16]
+
+
+def _model(name: str, base: type[F], fields: dict[str, Any]) -> type[F]:
+    return create_model(name, __base__=base, __doc__=base.__doc__, **fields)
+
+
 def _code(size: int, description: str | None = None) -> Any:
     return Annotated[int, Field(ge=0, le=size - 1, description=description)]
 
@@ -150,20 +155,17 @@ def _column(kind: Any, most: int, least: int = 0) -> Any:
 
 
 def _question(place: str, form: RequestForm, schema: Schema) -> Question | Problem:
-    history = None
+    history, version = None, form.version
     if form.history is not None:
         history = _history(f"{place}.history", form.history, form.time)
         if isinstance(history, Problem):
             return history
-    elif form.version is None:
+        version = version or version_of(history)
+    if version is None:
         return Problem(
             f"{place}.version",
             "is needed where the history is left out: the version that an earlier answer named",
         )
-    version = form.version
-    if version is None:
-        assert history is not None
-        version = history.version()
     chosen = form.attributes.model_dump().values() if form.attributes is not None else ()
     return Question(
         user=form.user,
@@ -176,7 +178,7 @@ def _question(place: str, form: RequestForm, schema: Schema) -> Question | Probl
     )
 
 
-def _history(place: str, form: HistoryForm, time: int) -> History | Problem:
+def _history(place: str, form: HistoryForm, time: int) -> Events | Problem:
     columns = {name: np.array(getattr(form, name), np.int64) for name in HistoryForm.model_fields}
     for name, column in columns.items():
         if len(column) != len(columns["items"]):
@@ -198,7 +200,7 @@ def _history(place: str, form: HistoryForm, time: int) -> History | Problem:
             f"{place}.times[{times.size - 1}]",
             f"is {times[-1]}, later than the request; valid: at most its time, {time}",
         )
-    return History(**columns)
+    return Events(**columns)
 
 
 def _problems(error: ValidationError, form: type[ScoreForm]) -> tuple[list[Problem], int]:

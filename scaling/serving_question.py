@@ -1,11 +1,10 @@
 """What a service is asked and what it answers, as plain data between its processes.
 
-Shapes: n events of a history, m candidates, k behaviours.
+Shapes: m candidates, k behaviours.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,28 +12,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from scaling.history import Events
+
 Ints = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False)
-class History:
-    """A user's events, oldest first."""
-
-    items: Ints
-    """[n]"""
-    actions: Ints
-    """[n]: codes of `schema.action_labels`."""
-    scenarios: Ints
-    """[n]: indices of `schema.scenarios`."""
-    times: Ints
-    """[n]: seconds since the epoch."""
-
-    def version(self) -> str:
-        """The content's digest: what a history is called that was sent without a version."""
-        digest = hashlib.sha256()
-        for column in (self.items, self.actions, self.scenarios, self.times):
-            digest.update(np.ascontiguousarray(column).data)
-        return digest.hexdigest()[:16]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +31,7 @@ class Question:
     """In the order of `schema.request_attributes`."""
     candidates: Ints
     """[m]"""
-    history: History | None
+    history: Events | None
     """None: the service is expected to know this version."""
 
 

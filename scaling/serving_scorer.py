@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from scaling.batch import Context, ViewBatch
+from scaling.batch import Context, Schema, View, ViewBatch
+from scaling.datasets.view_strategies import category, unmerged
 from scaling.history import views_of
 from scaling.logged_model import LoggedModel
 from scaling.models.turbo import Asked, Engine
@@ -25,6 +27,7 @@ class Scorer:
 
     def __init__(self, model: LoggedModel, *, cache_bytes: int) -> None:
         self._schema, self._views = model.schema, model.config.views()
+        self._by_candidates = any(_by_candidates(v, model.schema) for v in unmerged(self._views))
         self._engine = Engine(model.ranker, model.config, model.schema, cache_bytes=cache_bytes)
 
     def answer(self, questions: Sequence[Question]) -> list[Outcome]:
@@ -43,7 +46,7 @@ class Scorer:
                 except ValueError as error:
                     outcomes[place] = Unanswerable(str(error))
                 else:
-                    asked[place] = self._asked(question, lambda views=views: views)
+                    asked[place] = self._asked(question, _constant(views))
             if outcomes[place] is not None:
                 del asked[place]
         for index, outcome in self._scored(questions, asked).items():
@@ -77,7 +80,7 @@ class Scorer:
     ) -> Asked:
         return Asked(
             user=question.user,
-            version=question.version,
+            version=self._version(question),
             history=history or (lambda: self._late(question)),
             context=Context(
                 scenario=_row(question.scenario),
@@ -95,7 +98,15 @@ class Scorer:
 
     def _read(self, question: Question) -> tuple[ViewBatch, ...]:
         assert question.history is not None
-        return views_of(question.history, question.time, self._views, self._schema)
+        return views_of(
+            question.history, question.time, self._views, self._schema, question.candidates
+        )
+
+    def _version(self, question: Question) -> str:
+        """What the views depend on: the history, and where a view asks for them the candidates."""
+        if not self._by_candidates:
+            return question.version
+        return f"{question.version} {hashlib.sha256(question.candidates.data).hexdigest()[:16]}"
 
 
 def resident() -> int:
@@ -105,6 +116,15 @@ def resident() -> int:
     except OSError:
         return 0
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _constant(views: tuple[ViewBatch, ...]) -> Callable[[], tuple[ViewBatch, ...]]:
+    return lambda: views
+
+
+def _by_candidates(view: View, schema: Schema) -> bool:
+    found = category(schema, view.strategy)
+    return found is not None and found.by == "request"
 
 
 def _row(value: int) -> Tensor:

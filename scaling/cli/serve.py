@@ -21,7 +21,9 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
               help="0 takes a free one.")  # fmt: skip
 @click.option("--replicas", type=click.IntRange(1, 256), default=1, show_default=True,
               help="Processes that score; the same user asks the same one.")  # fmt: skip
-@click.option("--threads", type=click.IntRange(1), help="Of each replica [default: cores by replicas].")
+@click.option(
+    "--threads", type=click.IntRange(1), help="Of each replica [default: cores by replicas]."
+)
 @click.option("--cache-bytes", default="1GB", show_default=True,
               help="Of what each replica keeps of its users.")  # fmt: skip
 @click.option("--max-body", default="4MB", show_default=True, help="Of one HTTP request.")
@@ -68,9 +70,7 @@ def serve(
         replicas=replicas,
         threads=threads,
         cache_bytes=parse_bytes(cache_bytes),
-        limits=Limits(
-            body=parse_bytes(max_body), candidates=max_candidates, history=max_history
-        ),
+        limits=Limits(body=parse_bytes(max_body), candidates=max_candidates, history=max_history),
         token=token,
     )
 
