@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -44,6 +44,11 @@ class ModelConfig(Config, ABC):
     def causal(self) -> bool:
         """Whether an event's representation depends on earlier events only."""
         return False
+
+    @property
+    def encode_reads(self) -> tuple[str, ...]:
+        """What of the request's context `encode` reads: of time, scenario, attributes."""
+        return ("time", "scenario", "attributes")
 
     @property
     def blocks(self) -> int:
@@ -127,7 +132,16 @@ class Memory:
     @property
     def nbytes(self) -> int:
         """Bytes of all tensors."""
-        return sum(leaf.numel() * leaf.element_size() for leaf in _leaves(self.tree))
+        return sum(leaf.numel() * leaf.element_size() for leaf in self.leaves())
+
+    def leaves(self) -> list[Tensor]:
+        """The tensors, in the tree's order."""
+        return _leaves(self.tree)
+
+    def with_leaves(self, leaves: Iterable[Tensor]) -> Memory:
+        """The same tree of other tensors, in the order of `leaves()`."""
+        rest = iter(leaves)
+        return Memory(_map(self.tree, lambda _: next(rest)))
 
     def select(self, index: Tensor) -> Memory:
         """The memories of some requests, in the order of `index` (int64 [b'])."""
@@ -148,6 +162,14 @@ class Ranker(nn.Module, ABC):
     @abstractmethod
     def score(self, memory: Memory, candidates: Candidates, context: Context) -> Tensor:
         """Logits [b, m, k]; a candidate's do not depend on the others."""
+
+    def quantizable(self) -> Any:
+        """Which tensors of the memory a cache may round, to int8 for instance.
+
+        A tree of bools like the memory's; one bool stands for all below it. Keys, values and states
+        may be; biases, times, counts and whatever has to be exact may not.
+        """
+        return False
 
     def forward(self, batch: Batch) -> Tensor:
         memory = self.encode(batch.history, batch.context)

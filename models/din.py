@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -124,6 +125,9 @@ class Din(Ranker):
         self.unit = ActivationUnit(width, config.units)
         self.mlp = MLP(2 * width, width, config.depth)
         self.head = Head(schema, width, width)
+
+    def quantizable(self) -> Any:
+        return True
 
     def encode(self, history: tuple[ViewBatch, ...], context: Context) -> Memory:
         (view,) = history

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -104,6 +105,9 @@ class Dlrm(Ranker):
         labels = torch.tensor(schema.action_labels, dtype=torch.bool)
         every = torch.ones(len(labels), 1, dtype=torch.bool)
         self.register_buffer("pool_of_action", torch.cat([every, labels], 1), persistent=False)
+
+    def quantizable(self) -> Any:
+        return True
 
     def encode(self, history: tuple[ViewBatch, ...], context: Context) -> Memory:
         (view,) = history

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -117,6 +118,9 @@ class Gru(Ranker):
         self.recurrence = Recurrence(width, config.depth)
         self.mlp = MLP(3 * width, width, 1)
         self.head = Head(schema, width, width)
+
+    def quantizable(self) -> Any:
+        return True
 
     def encode(self, history: tuple[ViewBatch, ...], context: Context) -> Memory:
         (view,) = history

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -177,6 +177,9 @@ class Hstu(Ranker):
             return 1 / seen
         n = config.seq_len if config.normaliser == "max" else config.fixed_normaliser
         return torch.full_like(seen, 1 / n, dtype=torch.float32)
+
+    def quantizable(self) -> Any:
+        return (True, False, False)
 
     def encode(self, history: tuple[ViewBatch, ...], context: Context) -> Memory:
         (view,) = history

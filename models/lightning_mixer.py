@@ -11,6 +11,7 @@ than upper ones; nothing but the order of events is read of their positions.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -42,6 +43,8 @@ class LightningMixer(Mixer):
 
     What is remembered is S [g b, h, s, s] alone, of constant size.
     """
+
+    quantizable: ClassVar[tuple[bool, ...]] = (True,)
 
     rate: Tensor
 

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -184,6 +185,9 @@ class Longer(Ranker):
         self.of_candidate = GroupedLinear(1, d, shape.width)
         self.layers = nn.ModuleList(Layer(shape, 1, number) for number in range(config.depth))
         self.head = Head(schema, shape.width, d)
+
+    def quantizable(self) -> Any:
+        return tuple(SoftmaxMixer.quantizable for _ in self.layers)
 
     def encode(self, history: tuple[ViewBatch, ...], context: Context) -> Memory:
         (view,) = history

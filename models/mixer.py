@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -37,6 +38,9 @@ class LayerFacts:
 
 class Mixer(Attending, ABC):
     """Made from a `StackShape`, the number of groups and the layer's number."""
+
+    quantizable: ClassVar[tuple[bool, ...]]
+    """Of each remembered tensor (see `Ranker.quantizable`)."""
 
     @abstractmethod
     def __init__(self, shape: StackShape, groups: int, layer: int) -> None:

@@ -6,6 +6,7 @@ Gate: W_o (sigmoid(W_g x) * attended), per head or per element (Qiu et al. 2025,
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -20,6 +21,8 @@ from scaling.models.stack_shape import StackShape
 
 class SoftmaxMixer(Mixer):
     """See the module's text; shapes as in `Mixer`, s the head size."""
+
+    quantizable: ClassVar[tuple[bool, ...]] = (True, True, False)
 
     def __init__(self, shape: StackShape, groups: int, layer: int) -> None:
         super().__init__(shape, groups, layer)

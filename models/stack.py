@@ -138,6 +138,10 @@ class Stack(nn.Module):
             x = layer.score(x, self._group_first(memory[number]), facts)
         return x
 
+    def quantizable(self) -> tuple[tuple[bool, ...], ...]:
+        """Of what each layer remembers; see `Ranker.quantizable`."""
+        return tuple(MIXERS[mixing].quantizable for mixing in self.shape.mixing)
+
     @staticmethod
     def _batch_first(tensors: Sequence[Tensor], groups: int) -> Remembered:
         """[g b, ...] as [b, g, ...]: a memory can be selected by request."""

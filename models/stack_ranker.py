@@ -6,6 +6,7 @@ Shapes: b requests, m candidates, N views, d width.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -66,6 +67,9 @@ class StackRanker(Ranker):
         ]
         vectors = torch.cat(found) if len(found) > 1 else found[0]
         return vectors if self.order is None else vectors[self.order]
+
+    def quantizable(self) -> Any:
+        return tuple(self.stack_of(part).quantizable() for part in range(len(self.parts)))
 
     def auxiliary_loss(self) -> Tensor | None:
         """The load balance of the experts; None where there is no choice of experts."""

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -163,6 +163,9 @@ class Twin(Ranker):
         self.attention = TargetAttention(width, config.head_dim, config.top_k)
         self.mlp = MLP(2 * width, width, config.depth)
         self.head = Head(schema, width, width)
+
+    def quantizable(self) -> Any:
+        return (True, True, False)
 
     def encode(self, history: tuple[ViewBatch, ...], context: Context) -> Memory:
         (view,) = history

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 LINKED = ("models", "datasets", "sweeps", "analysis", "dashboards")
 
 MAY_IMPORT = {
-    "scaling.models": ("batch", "compute", "config", "diagnostics", "models", "registry"),
+    "scaling.models": ("batch", "batch_check", "compute", "config", "diagnostics", "models", "registry"),
     "scaling.datasets": ("batch", "compute", "config", "datasets", "portrait", "registry"),
     "scaling.analysis": (
         "analysis", "config", "diagnostics", "portrait", "registry", "runs", "units",

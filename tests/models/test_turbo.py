@@ -1,0 +1,81 @@
+"""The engine scores as the ranker does, whatever is cached and whatever else is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from scaling.batch import Batch, Schema
+from scaling.models.base import MODELS, ModelConfig, Ranker, Reference
+from scaling.models.turbo import Asked, Engine
+
+MakeBatch = Callable[..., Batch]
+Scores = list[npt.NDArray[np.float32]]
+PLENTY = 10**9
+
+
+@pytest.fixture(params=MODELS.names())
+def config(request: pytest.FixtureRequest, schema: Schema) -> ModelConfig:
+    return MODELS.get(request.param).example(schema)
+
+
+def lively(config: ModelConfig, schema: Schema, batch: Batch) -> Ranker:
+    """The model with no parameter left at zero; a reference has counted something."""
+    torch.manual_seed(0)
+    ranker = config.build(schema).eval()
+    if isinstance(ranker, Reference):
+        ranker.count(batch)
+        ranker.close()
+    with torch.no_grad():
+        for parameter in ranker.parameters():
+            parameter += 0.1 * torch.randn_like(parameter)
+    return ranker
+
+
+def asks(batch: Batch, version: str = "1") -> list[Asked]:
+    """One entry per request of the batch."""
+    counts = batch.num_candidates()
+    return [
+        Asked(
+            user=f"user {row}",
+            version=version,
+            history=tuple(view.rows(slice(row, row + 1)) for view in batch.history),
+            context=batch.context.rows(slice(row, row + 1)),
+            items=batch.candidates.items[row, : counts[row]],
+        )
+        for row in range(len(batch))
+    ]
+
+
+def expected(ranker: Ranker, batch: Batch) -> Scores:
+    with torch.no_grad():
+        logits = ranker(batch).numpy()
+    return [logits[row, :count] for row, count in enumerate(batch.num_candidates())]
+
+
+def assert_same(found: Scores, wanted: Scores, tolerance: float = 1e-5) -> None:
+    assert [one.dtype for one in found] == [np.float32] * len(wanted)
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("cache_bytes", [0, PLENTY])
+def test_scores_are_the_rankers(
+    config: ModelConfig, schema: Schema, make_batch: MakeBatch, cache_bytes: int
+) -> None:
+    batch = make_batch(config.views(), requests=12)
+    ranker = lively(config, schema, batch)
+    engine = Engine(ranker, config, schema, cache_bytes=cache_bytes)
+    asked, wanted = asks(batch), expected(ranker, batch)
+    assert_same(engine.score(asked), wanted)
+    assert_same(engine.score(asked), wanted)
+    assert_same(engine.score(asked[::-1]), wanted[::-1])
+    for one, other in zip(asked, wanted, strict=True):
+        assert_same(engine.score([one]), [other])
+    counted = engine.statistics()
+    kept = cache_bytes > 0 or not engine.statistics()["too_large"]
+    assert (counted["misses"], counted["hits"]) == ((12, 36) if kept else (48, 0))
