@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from scaling.batch import Schema
-from scaling.logged_model import LoggedModel, load
+from scaling.logged_model import load
+from scaling.serving_about import describe_model
 from scaling.serving_http import make_app
 from scaling.serving_limits import Limits
 from scaling.serving_ray import replicas_of
@@ -56,26 +55,3 @@ def serve_folder(folder: Path, service: Service, *, name: str, tell: Callable[[s
             app = make_app(backend, schema, about, limits=service.limits, token=service.token)
             host = f"[{service.host}]" if ":" in service.host else service.host
             run(app, listening, lambda: tell(f"http://{host}:{listening.getsockname()[1]}"))
-
-
-def describe_model(model: LoggedModel, name: str, limits: Limits) -> dict[str, Any]:
-    """What GET /model answers: the run, the model, what its codes mean, and the limits."""
-    return {
-        "run_id": name,
-        "architecture": model.config.variant,
-        "config": model.config.to_dict(),
-        "schema": _schema(model.schema),
-        "encode_reads": list(model.config.encode_reads),
-        "limits": asdict(limits),
-        "about": dict(model.about),
-    }
-
-
-def _schema(schema: Schema) -> Mapping[str, Any]:
-    return {
-        "num_items": schema.num_items,
-        "behaviours": list(schema.behaviours),
-        "action_labels": [list(labels) for labels in schema.action_labels],
-        "scenarios": list(schema.scenarios),
-        "request_attributes": dict(schema.request_attributes),
-    }

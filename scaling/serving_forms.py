@@ -155,12 +155,13 @@ def _column(kind: Any, most: int, least: int = 0) -> Any:
 
 
 def _question(place: str, form: RequestForm, schema: Schema) -> Question | Problem:
-    history, version = None, form.version
+    history: Events | None = None
+    version = form.version
     if form.history is not None:
-        history = _history(f"{place}.history", form.history, form.time)
-        if isinstance(history, Problem):
-            return history
-        version = version or version_of(history)
+        found = _history(f"{place}.history", form.history, form.time)
+        if isinstance(found, Problem):
+            return found
+        history, version = found, version or version_of(found)
     if version is None:
         return Problem(
             f"{place}.version",

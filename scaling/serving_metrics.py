@@ -12,12 +12,17 @@ from scaling.serving_question import Backend
 
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _TOLD = {
-    "hits": "Questions whose history was in the replica's cache.",
-    "misses": "Questions whose history had to be read.",
-    "extended": "Cached histories that new events were appended to.",
+    "hits": "Histories that were in the cache when they were asked for.",
+    "misses": "Histories that had to be read.",
+    "shared": "Questions about a user whom another question of the batch was about as well.",
     "evicted": "Histories that left the cache for others.",
-    "bytes": "Bytes of the replica's cache.",
-    "entries": "Histories in the replica's cache.",
+    "replaced": "Histories that left the cache for another version.",
+    "too_large": "Histories that are larger than the cache.",
+    "bytes": "Bytes of the cache.",
+    "bytes_limit": "The most bytes that the cache may take.",
+    "entries": "Histories in the cache.",
+    "padding_events": "Share of the events that were computed and are padding.",
+    "padding_candidates": "Share of the candidates that were computed and are padding.",
     "process_id": "The replica's process.",
     "resident_bytes": "Memory that the replica's process holds.",
 }

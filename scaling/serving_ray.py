@@ -112,6 +112,8 @@ def replicas_of(
         threads: of torch in each replica.
     """
     variables = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
+    # Serve tells of each step; what went wrong is told.
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     # Never looked up: a stale file in Ray's folder makes a bare `ray.init` fail.
     ray.init(
         address="local",

@@ -7,7 +7,7 @@ import hashlib
 from ray.serve.request_router import PendingRequest, RequestRouter, RunningReplica
 
 
-class ByUser(RequestRouter):
+class ByUser(RequestRouter):  # type: ignore[misc]  # Ray has no types
     """Ranks the replicas by rendezvous hashing of the user.
 
     Each user has an order of preference among the replicas of its own; the first with room answers.

@@ -64,10 +64,11 @@ class Scorer:
     def _scored(self, questions: Sequence[Question], asked: dict[int, Asked]) -> dict[int, Outcome]:
         try:
             logits = self._engine.score(list(asked.values())) if asked else []
-        except _Absent:
-            # Evicted since it was looked for: one by one, only those concerned are refused.
+        except (_Absent, ValueError) as error:
+            # Evicted since it was looked for, or refused: one by one, only those are concerned.
             if len(asked) == 1:
-                return dict.fromkeys(asked, HistoryNeeded())
+                absent = isinstance(error, _Absent)
+                return dict.fromkeys(asked, HistoryNeeded() if absent else Unanswerable(str(error)))
             alone = (self._scored(questions, {index: one}) for index, one in asked.items())
             return {index: outcome for found in alone for index, outcome in found.items()}
         return {
