@@ -7,8 +7,10 @@ Plain formats alone: JSON, npy without objects, and a state dict that torch read
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import pickle
+import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,6 +136,22 @@ def check(folder: Path) -> None:
             raise ValueError(
                 f"{path} is damaged or truncated (its checksum does not match); log the model again"
             )
+
+
+def pack(folder: Path) -> bytes:
+    """A model's folder as one archive that travels between machines."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        for path in sorted(folder.iterdir()):
+            archive.add(path, arcname=path.name)
+    return content.getvalue()
+
+
+def unpack(packed: bytes, folder: Path) -> None:
+    """Write the folder that `pack` was given; `load` and `check` say whether it is whole."""
+    folder.mkdir(parents=True)
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        archive.extractall(folder, filter="data")
 
 
 def size(folder: Path) -> int:

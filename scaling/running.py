@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from scaling import evaluation, machine
-from scaling.batch import Batch
+from scaling.batch import Batch, Schema
 from scaling.batch_check import first_checked
 from scaling.compute import TRAINING_FACTOR
 from scaling.config import canonical_json
@@ -91,6 +91,10 @@ class Run(ABC):
     @abstractmethod
     def done(self) -> bool:
         """Whether there is nothing left but to `finish`."""
+
+    def trained(self) -> tuple[Ranker, Schema]:
+        """The model as far as it is trained, and the schema it was built for."""
+        return self._ranker, self._dataset.schema
 
     def close(self) -> None:
         """Give back what outlives the run's own memory; called whether it ended well or not."""

@@ -28,6 +28,7 @@ from scaling.tracking_mlflow import (
     artifact_repository,
     without_own_retries,
 )
+from scaling.tracking_models import MODEL_BYTES, LogModels, Shelf, put
 from scaling.tracking_record import EVALUATION, TAG, RunRecord, record_of
 from scaling.tracking_retry import Patience
 from scaling.tracking_store import StoreError, resolve_uri, store_errors
@@ -55,8 +56,13 @@ class SweepTracker:
     a run that nobody takes for a finished one.
     """
 
-    def __init__(self, title: str, *, tracking_uri: str | None = None) -> None:
+    def __init__(
+        self, title: str, *, tracking_uri: str | None = None, models: LogModels = "all"
+    ) -> None:
         """Opens the store, making it where there is none.
+
+        Args:
+            models: which of the models that `log` is given are kept.
 
         Raises:
             StoreError: see `open_client` and `find_experiment`.
@@ -66,6 +72,7 @@ class SweepTracker:
         self.uri = resolve_uri(tracking_uri)
         self._client, self.experiment_id, self.parent_id = open_sweep(title, tracking_uri)
         self.patience = Patience(self.uri)
+        self._shelf = Shelf(self._client, self.experiment_id, models)
         self._inputs: dict[str, DatasetInput] = {}
         self._repeated: list[str] = []
         self.ending: Ending = "FINISHED"
@@ -120,6 +127,7 @@ class SweepTracker:
         *,
         started: float,
         ended: float | None = None,
+        model: bytes | None = None,
     ) -> str:
         """Record a trial that ended, well or not; one that was stopped has MLflow's status
         `FAILED`, so that nobody takes it for a whole one, and says so in its tags.
@@ -129,12 +137,17 @@ class SweepTracker:
             result: what came of it.
             started: when it began, in seconds since the epoch.
             ended: when it ended; None for now.
+            model: its model (`scaling.logged_model.pack`), kept if `models` says so.
 
         Returns:
             The run's id.
         """
         record = record_of(trial, result)
         step = int(result.metrics.get("examples", 0))
+        name, digest = trial.model.name, record.tags[f"{TAG}digest"]
+        kept = None
+        if model is not None and self.patience(lambda: self._shelf.takes(name, digest, result)):
+            kept = model
 
         def fill(run_id: str, files: ArtifactRepository) -> None:
             self._log_numbers(run_id, record, result.curve, step)
@@ -144,14 +157,20 @@ class SweepTracker:
                     path = Path(folder, EVALUATION)
                     result.evaluation.to_parquet(path, index=False)
                     files.log_artifact(str(path))
+            if kept is not None:
+                self._tag(run_id, {MODEL_BYTES: str(put(files, kept))})
 
         ending: Ending = "FINISHED" if result.status == "finished" else "FAILED"
-        return self._record(record, fill, started, ended or time.time(), ending)
+        run_id = self._record(record, fill, started, ended or time.time(), ending)
+        if kept is not None:
+            self.patience(lambda: self._shelf.settle(name, run_id))
+        return run_id
 
     def reuse(self, run_id: str) -> str:
         """Copy a finished run of another sweep into this one, with the tag `climber.reused_from`."""
         source = self.patience(lambda: self._client.get_run(run_id))
         tags = {k: v for k, v in source.data.tags.items() if k.startswith(TAG)}
+        tags.pop(MODEL_BYTES, None)  # the model stays where it is
         # A copy of a copy still names the run that was trained.
         tags.setdefault(f"{TAG}reused_from", run_id)
         record = RunRecord(source.info.run_name, source.data.params, {}, tags)

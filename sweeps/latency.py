@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import statistics
+import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from scaling.batch import Batch, Candidates, Context, Schema, View, ViewBatch
-from scaling.models.base import ModelConfig
+from scaling.models.base import ModelConfig, Ranker
 
 _WARM_UP, _TIMES = 2, 9
+
+CANDIDATES = 100
+"""Of the requests whose latency the run table holds."""
+FEWEST = 100
+"""Requests that a percentile is of."""
+_MOST, _SECONDS = 500, 2.0
+"""More of them while they are quick."""
 
 
 def latency_ms(model: ModelConfig, schema: Schema, *, threads: int = 1) -> float:
@@ -33,8 +46,69 @@ def latency_ms(model: ModelConfig, schema: Schema, *, threads: int = 1) -> float
     return 1000 * statistics.median(took[_WARM_UP:])
 
 
-def full_request(views: tuple[View, ...], schema: Schema) -> Batch:
-    """One request with views of full length and `schema.max_candidates` candidates."""
+def measured(
+    ranker: Ranker, views: tuple[View, ...], schema: Schema, *, threads: int = 1
+) -> dict[str, float]:
+    """The latency columns of a trained model: one request after the other, each with views of full
+    length and `CANDIDATES` candidates, on the model's device.
+
+    One process of a machine measures at a time. Whatever else runs there disturbs it all the same:
+    the 99th percentile most, which is of at least `FEWEST` requests.
+
+    Returns:
+        `latency_ms` (99th percentile, history read anew), `latency_cached_ms` (the same with the
+        history's memory at hand), and of each the median, `latency_p50_ms` and
+        `latency_cached_p50_ms`; `latency_busy`: processor time over time and threads of the process,
+        far below its value on an idle machine where others took the cores (CPU alone).
+    """
+    device = next((tensor.device for tensor in ranker.state_dict().values()), torch.device("cpu"))
+    batch = full_request(views, schema, CANDIDATES).to(device)
+    before, training = torch.get_num_threads(), ranker.training
+    torch.set_num_threads(threads)
+    ranker.eval()
+    try:
+        with _alone(), torch.inference_mode():
+            memory = ranker.encode(batch.history, batch.context)
+            begin, worked = time.perf_counter(), time.process_time()
+            cold = _times(lambda: ranker(batch), device)
+            cached = _times(lambda: ranker.score(memory, batch.candidates, batch.context), device)
+            busy = (time.process_time() - worked) / (time.perf_counter() - begin) / threads
+    finally:
+        torch.set_num_threads(before)
+        ranker.train(training)
+    found = {}
+    for name, times in (("latency", cold), ("latency_cached", cached)):
+        found[f"{name}_ms"] = float(np.percentile(times, 99))
+        found[f"{name}_p50_ms"] = float(np.percentile(times, 50))
+    return found | ({"latency_busy": busy} if device.type == "cpu" else {})
+
+
+def _times(ask: Callable[[], object], device: torch.device) -> list[float]:
+    """Milliseconds of single calls."""
+    took: list[float] = []
+    begin = time.perf_counter()
+    while len(took) < FEWEST + _WARM_UP or (
+        len(took) < _MOST and time.perf_counter() - begin < _SECONDS
+    ):
+        start = time.perf_counter()
+        ask()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        took.append(1000 * (time.perf_counter() - start))
+    return took[_WARM_UP:]
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """No other process of this user measures on this machine meanwhile."""
+    place = Path(tempfile.gettempdir(), f"climber-latency-{os.getuid()}.lock")
+    with place.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def full_request(views: tuple[View, ...], schema: Schema, candidates: int | None = None) -> Batch:
+    """One request with views of full length; by default `schema.max_candidates` candidates."""
     random = np.random.default_rng(0)
 
     def draw(most: int, count: int) -> torch.Tensor:
@@ -49,7 +123,7 @@ def full_request(views: tuple[View, ...], schema: Schema) -> Batch:
             mask=torch.ones(1, length, dtype=torch.bool),
         )
 
-    count = schema.max_candidates
+    count = schema.max_candidates if candidates is None else candidates
     sizes = list(schema.request_attributes.values())
     return Batch(
         history=tuple(view(one.length) for one in views),

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from scaling.lease import Lease
-from scaling.results import TrialResult
 from scaling.sweeps.runner_checkpoints import discard_quietly
 from scaling.sweeps.runner_trainable import Outcome
 from scaling.sweeps.state import SweepState
@@ -116,7 +115,7 @@ class Recorder:
                 self._changed.wait(1.0)
             self._check()
             self._waiting.append((digest, outcome, begun))
-            self._bytes += _size(outcome.result)
+            self._bytes += _size(outcome)
             self._changed.notify_all()
         self._told()
 
@@ -125,7 +124,13 @@ class Recorder:
             while (job := self._next()) is not None:
                 digest, outcome, begun = job
                 trial, result = self._state.trials[digest], outcome.result
-                self._tracker.log(trial.planned.trial, result, started=begun, ended=trial.ended)
+                self._tracker.log(
+                    trial.planned.trial,
+                    result,
+                    started=begun,
+                    ended=trial.ended,
+                    model=outcome.model,
+                )
                 if outcome.checkpoints:
                     discard_quietly(self._checkpoints, [digest])
                 self._state.end(digest, result)
@@ -142,7 +147,7 @@ class Recorder:
                     return None
                 self._changed.wait()
             job = self._waiting.popleft()
-            self._bytes -= _size(job[1].result)
+            self._bytes -= _size(job[1])
             self._changed.notify_all()
             return job
 
@@ -166,7 +171,7 @@ class Recorder:
             self._tell(self._state)
 
 
-def _size(result: TrialResult) -> int:
+def _size(outcome: Outcome) -> int:
     """Roughly, in memory."""
-    table = result.evaluation
-    return 0 if table is None else int(table.memory_usage().sum())
+    table = outcome.result.evaluation
+    return len(outcome.model or b"") + (0 if table is None else int(table.memory_usage().sum()))

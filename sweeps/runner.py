@@ -17,6 +17,7 @@ from scaling.sweeps.runner_checkpoints import (
     checkpoint_place,
     discard_quietly,
 )
+from scaling.sweeps.runner_extras import Extras
 from scaling.sweeps.runner_ray import run_trials
 from scaling.sweeps.runner_session import ray_session
 from scaling.sweeps.runner_team import begin_run
@@ -25,6 +26,7 @@ from scaling.sweeps.state import SweepOutcome, SweepState
 from scaling.sweeps.stopping import Stopping
 from scaling.tracking import SweepTracker
 from scaling.tracking_lease import sweep_lease
+from scaling.tracking_models import LogModels
 from scaling.tracking_store import resolve_uri
 
 logger = logging.getLogger(__name__)
@@ -48,6 +50,8 @@ def run_sweep(
     lease: Lease | None = None,
     stopping: Stopping | None = None,
     data: str | None = None,
+    log_models: LogModels | None = None,
+    latency: bool = False,
 ) -> SweepOutcome:
     """Run the trials of a sweep that no run of the store has finished.
 
@@ -72,6 +76,8 @@ def run_sweep(
         lease: of this sweep, held already since before the plan was made; None takes it here.
         data: a folder or URI at which nodes find prepared data that they can't make themselves; what
             is missing there is put there.
+        log_models: which trials keep their model in MLflow; None: none of them.
+        latency: whether every trial measures its model's latency at its end.
         stopping: which trials end before their budget is spent; those of earlier launches stay so.
 
     Raises:
@@ -107,7 +113,9 @@ def run_sweep(
                 session = ray_session(address, cpus=cpus, threads=threads)
             tell(state)
             try:
-                with _opened(session, sweep.title, tracking_uri, held) as tracker:
+                with _opened(
+                    session, sweep.title, tracking_uri, held, log_models or "all"
+                ) as tracker:
                     parent = tracker.parent_id
                     tracker.log_spec(sweep.to_dict())
                     state.message = ""
@@ -127,6 +135,7 @@ def run_sweep(
                                 checkpoint_seconds=checkpoint_seconds,
                                 stopping=stopping,
                                 data=data,
+                                extras=Extras(model=log_models is not None, latency=latency),
                             )
                     interrupted = bool(state.in_phase("waiting", "running"))
                     tracker.ending = "KILLED" if interrupted else "FINISHED"
@@ -155,12 +164,16 @@ def run_sweep(
 
 @contextmanager
 def _opened(
-    session: AbstractContextManager[None], title: str, tracking_uri: str | None, lease: Lease
+    session: AbstractContextManager[None],
+    title: str,
+    tracking_uri: str | None,
+    lease: Lease,
+    models: LogModels,
 ) -> Iterator[SweepTracker]:
     """Ray's session and the sweep's record, opened at the same time: a new store takes 2 s, and so
     does Ray, which mostly waits."""
     with ThreadPoolExecutor(1) as pool, ExitStack() as stack:
-        opening = pool.submit(SweepTracker, title, tracking_uri=tracking_uri)
+        opening = pool.submit(SweepTracker, title, tracking_uri=tracking_uri, models=models)
         try:
             stack.enter_context(session)
         finally:

@@ -18,6 +18,7 @@ from typing import Any, Protocol, cast
 from scaling.code import code_digest
 from scaling.config import Config
 from scaling.sweeps.runner_data import shipped
+from scaling.sweeps.runner_extras import Extras
 from scaling.sweeps.runner_losses import LOSSES, loss_of
 from scaling.sweeps.runner_trainable import (
     NEWS,
@@ -51,6 +52,7 @@ def run_trials(
     gpus_per_trial: float,
     checkpoints: str,
     checkpoint_seconds: float,
+    extras: Extras,
     stopping: Stopping | None = None,
     data: str | None = None,
 ) -> None:
@@ -73,7 +75,7 @@ def run_trials(
     there = shipped(trials.values(), data) if data is not None else {}
     texts = {
         Assignment(
-            trial, digest, code_digest(trial), rungs, there.get(cast(Any, trial.dataset))
+            trial, digest, code_digest(trial), rungs, there.get(cast(Any, trial.dataset)), extras
         ).text(): digest
         for digest, trial in trials.items()
     }

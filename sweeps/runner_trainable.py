@@ -7,7 +7,7 @@ import pickle
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from scaling.checkpoint import TrialCheckpoints
@@ -16,6 +16,7 @@ from scaling.results import TrialResult
 from scaling.running import Progress, Run
 from scaling.sweeps.runner_checkpoints import TrialKeeper
 from scaling.sweeps.runner_data import Shipped, make_ready
+from scaling.sweeps.runner_extras import Added, Extras, with_extras
 from scaling.trial import TrialConfig
 
 TRIAL = "trial"
@@ -48,18 +49,21 @@ class Assignment:
     """Shares of the budget at which it has to report, ascending."""
     data: Shipped | None = None
     """None where every node has the data, or can make them."""
+    extras: Extras = field(default_factory=Extras)
 
     def text(self) -> str:
         whole = {"trial": self.trial.to_dict(), "digest": self.digest, "code": self.code}
         data = None if self.data is None else self.data.to_dict()
-        return canonical_json({**whole, "rungs": list(self.rungs), "data": data})
+        extras = vars(self.extras)
+        return canonical_json({**whole, "rungs": list(self.rungs), "data": data, "extras": extras})
 
     @staticmethod
     def of(text: str) -> Assignment:
         whole = json.loads(text)
         trial, rungs = TrialConfig.from_dict(whole["trial"]), tuple(whole["rungs"])
         data = None if whole["data"] is None else Shipped(**whole["data"])
-        return Assignment(trial, whole["digest"], whole["code"], rungs, data)
+        extras = Extras(**whole["extras"])
+        return Assignment(trial, whole["digest"], whole["code"], rungs, data, extras)
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,8 @@ class Outcome:
     """Seconds since the epoch; None where the process could not tell."""
     checkpoints: bool
     """Whether there are any to delete once the result is recorded."""
+    model: bytes | None = None
+    """See `scaling.logged_model.pack`; None where it was not asked for."""
 
 
 def trainable_class(
@@ -116,6 +122,7 @@ def trainable_class(
         def step(self) -> dict[str, Any]:
             keeper: TrialKeeper | None = None
             curve: Any = ()
+            added = Added()
             try:
                 if self._begun is None:
                     self._begun = self._begin()
@@ -128,19 +135,21 @@ def trainable_class(
                     keeper.trained(run, time.perf_counter() - before)
                     return report(progress) | {NEWS: keeper.news()}
                 result = run.finish()
+                added = with_extras(run, result, self._extras)
+                result = added.result or result
             except Exception as error:
                 # Told as a result: an exception would cost the process, and the next trial a start.
                 result = failure(error)
             self.cleanup()
-            outcome = Outcome(result, self._started, keeper is not None and keeper.any)
-            news = keeper.news() if keeper is not None else []
+            outcome = Outcome(result, self._started, keeper is not None and keeper.any, added.model)
+            news = [*(keeper.news() if keeper is not None else []), *added.news]
             last = {FINISHED: result.status == "finished", CURVE: curve}
             return {"done": True, NEWS: news, OUTCOME: pickle.dumps(outcome), **last}
 
         def _begin(self) -> tuple[Run, TrialKeeper]:
             self._started = time.time()
             given = Assignment.of(self._text)
-            self._rungs = given.rungs
+            self._rungs, self._extras = given.rungs, given.extras
             if given.data is not None:
                 make_ready(given.trial.dataset, given.data)
             files = TrialCheckpoints(checkpoints, given.digest, given.code)

@@ -10,6 +10,7 @@ import click
 
 from scaling.cli.cluster import ADDRESS, slots_at
 from scaling.cli.declared import in_time, load
+from scaling.cli.models import tell_of_models
 from scaling.cli.output import SET, TRACKING_URI
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from scaling.sweeps.plan import Plan
     from scaling.sweeps.state import SweepOutcome
     from scaling.sweeps.stopping import Stopping
+    from scaling.tracking_models import LogModels
 
 FORCE = click.option("--force", is_flag=True, help="Run finished trials again.")
 MAX_COMPUTE = click.option(
@@ -123,6 +125,18 @@ def plan(
     help="Stop a trial whose learning curve shows that it won't be its budget's best; it enters no "
     "fit, and a launch without this option goes on with it.",
 )
+@click.option(
+    "--log-model",
+    type=click.Choice(["best", "all"]),
+    help="Keep trained models in MLflow: of each architecture the one with the smallest validation "
+    "loss, or every trial's.",
+)
+@click.option(
+    "--latency",
+    is_flag=True,
+    help="Measure each model's latency at the end of its trial (some seconds, on one process at a "
+    "time per machine): columns latency_ms, latency_cached_ms.",
+)
 @TRACKING_URI
 def sweep(
     sweep: str,
@@ -136,6 +150,8 @@ def sweep(
     data: str | None,
     takeover: bool,
     stop_early: bool,
+    log_model: LogModels | None,
+    latency: bool,
     tracking_uri: str | None,
 ) -> None:
     """Run a sweep's trials that are not finished yet, and log them to MLflow."""
@@ -154,6 +170,8 @@ def sweep(
         max_hours=max_hours,
         slots=slots,
         stopping=StopByCurve() if stop_early else None,
+        log_models=log_model,
+        latency=latency,
     )
     closing([], f"climber fit {declared.title}")
     if outcome.failed or outcome.missing:
@@ -197,6 +215,8 @@ def run(
     max_hours: float | None = None,
     slots: int | None = None,
     stopping: Stopping | None = None,
+    log_models: LogModels | None = None,
+    latency: bool = False,
 ) -> SweepOutcome:
     """Take the sweep's lease, plan and run, with a live view; says what was done."""
     import dataclasses
@@ -236,6 +256,8 @@ def run(
                 checkpoints=checkpoints,
                 data=data,
                 stopping=stopping,
+                log_models=log_models,
+                latency=latency,
             )
     finished = outcome.done + outcome.skipped + outcome.reused
     click.echo(
@@ -247,6 +269,10 @@ def run(
         click.echo(f"{outcome.stopped} trials were stopped early; they enter no fit")
     for name, reason in outcome.failed:
         warn(f"{name} failed: {reason}")
+    if log_models is not None:
+        tell_of_models(outcome)
+    if latency and outcome.skipped + outcome.reused:
+        warn("trials that were finished before are not measured again; --force does")
     if outcome.missing:
         warn(f"{outcome.missing} trials were not run; the same command goes on with them")
     click.echo(f"runs are in MLflow, under Model training > Runs: {ui_command(tracking_uri)}")
