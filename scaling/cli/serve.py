@@ -54,7 +54,7 @@ def serve(
     saved model. Ends in order on Ctrl-C or SIGTERM: what was accepted is answered. Requests, answers
     and limits: docs/serving.md.
     """
-    _check_installed()
+    check_installed()
     from scaling.cli.output import closing, warn
     from scaling.serving import Service, serve_folder
     from scaling.serving_limits import Limits
@@ -84,7 +84,8 @@ def serve(
     closing([], f"climber serve {model}")
 
 
-def _check_installed() -> None:
+def check_installed() -> None:
+    """`ValueError` with the cure where what serving needs is not installed."""
     for package in _PACKAGES:
         try:
             importlib.import_module(package)
@@ -96,9 +97,12 @@ def _check_installed() -> None:
 
 
 def _folder_of(model: str, tracking_uri: str | None, scratch: Path) -> Path:
-    """The folder of the model: given, or downloaded from the run."""
+    """The folder of the model: the given one, or what the run has logged."""
     if Path(model).is_dir():
         return Path(model)
-    from scaling.tracking_model import fetch
+    from scaling.logged_model import save
+    from scaling.tracking_models import fetch
 
-    return fetch(model, scratch, tracking_uri=tracking_uri)
+    logged = fetch(model, tracking_uri=tracking_uri)
+    save(scratch / "model", logged.ranker, logged.config, logged.schema, logged.about)
+    return scratch / "model"

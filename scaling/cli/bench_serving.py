@@ -1,0 +1,67 @@
+"""`climber bench serving`: a service under load, with replicas killed; what it survived."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import numpy as np
+import torch
+
+from scaling.cli.output import print_table
+from scaling.datasets.synthetic import SyntheticConfig
+from scaling.logged_model import LoggedModel
+from scaling.models.base import MODELS
+from scaling.serving_load import LoadResult, load_test
+from scaling.units import format_si
+
+
+def measure(
+    minutes: float, clients: int, kills: int, architecture: str, length: int
+) -> dict[str, Any]:
+    """Runs the load test on a model with random weights; prints its table, returns its figures."""
+    schema = SyntheticConfig().open().schema
+    config = MODELS.get(architecture).example(schema).scaled(depth=2, width=64, seq_len=length)
+    torch.manual_seed(0)
+    model = LoggedModel(config.build(schema).eval(), config, schema, {})
+    found = load_test(
+        model,
+        seconds=60 * minutes,
+        clients=clients,
+        kills=kills,
+        tell=lambda text: click.echo(text, err=True),
+    )
+    facts = _facts(found)
+    rows = [
+        ("answers", f"{found.answered:,} ({found.answered / found.seconds:,.0f} per second)"),
+        ("wrong answers", f"{found.wrong}"),
+        ("lost requests", f"{len(found.lost)}"),
+        ("replicas killed, restarted", f"{found.killed}, {found.restarted}"),
+        ("p50, p99", f"{facts['p50_ms']:.1f} ms, {facts['p99_ms']:.1f} ms"),
+        ("cache, at most", f"{found.cache_share:.1%} of its bound; {found.evicted:,.0f} evicted"),
+        ("memory of the service", f"{format_si(facts['memory_bytes'], 'B', 3)} at the end"),
+        ("memory, last third over second", f"{facts['memory_growth']:.3f}"),
+        ("exit code after SIGTERM", f"{found.ended}"),
+    ]
+    title = f"{config.variant} served to {clients} clients for {minutes:g} minutes"
+    print_table(title, ("what", "measured"), rows)
+    return {"serving": facts}
+
+
+def _facts(found: LoadResult) -> dict[str, Any]:
+    p50, p99 = np.percentile(found.milliseconds or [np.nan], (50, 99))
+    return {
+        "seconds": found.seconds,
+        "answered": found.answered,
+        "wrong": found.wrong,
+        "lost": found.lost,
+        "killed": found.killed,
+        "restarted": found.restarted,
+        "p50_ms": float(p50),
+        "p99_ms": float(p99),
+        "cache_share": found.cache_share,
+        "evicted": found.evicted,
+        "memory_bytes": found.memory[-1][1] if found.memory else None,
+        "memory_growth": found.growth(),
+        "exit_code": found.ended,
+    }
