@@ -78,7 +78,7 @@ def serve(
         click.echo(f"serving {model} at {url} (Ctrl-C ends it; {url}/openapi.json describes it)")
 
     with tempfile.TemporaryDirectory(prefix="climber-serve-") as scratch:
-        folder = _folder_of(model, tracking_uri, Path(scratch))
+        folder = folder_of(model, tracking_uri, Path(scratch))
         click.echo("starting the replicas", err=True)
         serve_folder(folder, service, name=model, tell=tell)
     closing([], f"climber serve {model}")
@@ -96,7 +96,7 @@ def check_installed() -> None:
             ) from error
 
 
-def _folder_of(model: str, tracking_uri: str | None, scratch: Path) -> Path:
+def folder_of(model: str, tracking_uri: str | None, scratch: Path) -> Path:
     """The folder of the model: the given one, or what the run has logged."""
     if Path(model).is_dir():
         return Path(model)
