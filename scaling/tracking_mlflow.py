@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -69,11 +70,14 @@ def save_pyfunc(
     import mlflow.pyfunc
 
     logging.getLogger("mlflow.pyfunc").setLevel(logging.WARNING)  # it tells of every model
-    mlflow.pyfunc.save_model(
-        str(path),
-        loader_module=loader_module,
-        data_path=str(data_path),
-        signature=signature,
-        input_example=example,
-        pip_requirements=requirements,
-    )
+    with warnings.catch_warnings():
+        # What it asks of pandas works, and is to be asked otherwise from pandas 4 on.
+        warnings.filterwarnings("ignore", message="Operation with range is deprecated")
+        mlflow.pyfunc.save_model(
+            str(path),
+            loader_module=loader_module,
+            data_path=str(data_path),
+            signature=signature,
+            input_example=example,
+            pip_requirements=requirements,
+        )

@@ -52,6 +52,24 @@ def test_usage_errors_name_the_choices(ask: Ask) -> None:
     assert "not in compute" in ask("--law", "chinchilla", code=2).output
 
 
+def test_latency_is_a_cost(ask: Ask, tmp_path: Path) -> None:
+    import pandas as pd
+
+    path = tmp_path / "runs.csv"
+    table = pd.read_csv(path)
+    table["latency_ms"] = table["compute"] ** 0.5 / 1e5
+    table["latency_cached_ms"] = table["latency_ms"] / 4
+    machine = {"device": "cpu", "threads": 1, "precision": "fp32"}
+    table.assign(**machine).to_csv(path, index=False)
+    printed = ask("--cost", "latency_cached_ms", "--json", str(tmp_path / "c.json")).output
+    assert "latency with cached history" in printed
+    assert json.loads((tmp_path / "c.json").read_text())["verdict"] == "candidate cheaper"
+    slow = table["architecture"] == "astro"
+    unlike = table.assign(**machine).assign(threads=slow.map({True: 2, False: 1}))
+    unlike.to_csv(path, index=False)
+    assert "different threads" in ask("--cost", "latency_ms", code=2).output
+
+
 def test_a_fit_that_cannot_be_made_fails(ask: Ask, tmp_path: Path) -> None:
     import pandas as pd
 
