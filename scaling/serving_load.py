@@ -163,10 +163,11 @@ def known_requests(model: LoggedModel, *, users: int, candidates: int) -> list[K
 
 def _made_up(rng: np.random.Generator, schema: Schema, candidates: int) -> PostedRequest:
     events = int(rng.integers(0, 100))
-    sizes = (schema.num_items, schema.num_actions, schema.num_scenarios)
     return PostedRequest(
         events=Events(
-            *(rng.integers(size, size=events) for size in sizes),
+            items=rng.integers(schema.num_items, size=events),
+            actions=rng.integers(schema.num_actions, size=events),
+            scenarios=rng.integers(schema.num_scenarios, size=events),
             times=np.sort(rng.integers(_NOW, size=events)),
         ),
         time=_NOW,

@@ -13,7 +13,7 @@ from typing import Any
 
 import ray
 from ray import serve
-from ray.exceptions import RayActorError, TaskCancelledError
+from ray.exceptions import RayActorError, RayError, TaskCancelledError
 from ray.serve.config import RequestRouterConfig
 from ray.serve.exceptions import RayServeException
 
@@ -154,7 +154,10 @@ def replicas_of(
 
 
 def _running() -> int:
-    application = serve.status().applications.get(_APPLICATION)
+    try:
+        application = serve.status().applications.get(_APPLICATION)
+    except (RayError, RayServeException):  # Serve's controller is being restarted
+        return 0
     deployment = application and application.deployments.get(_DEPLOYMENT)
     return int(deployment.replica_states.get("RUNNING", 0)) if deployment else 0
 

@@ -20,9 +20,6 @@ from scaling.datasets.synthetic import SyntheticConfig
 from scaling.history import Events, PostedRequest, batch_of
 from scaling.logged_model import LoggedModel, load, save
 from scaling.models.transformer import TransformerConfig
-
-pytest.importorskip("prometheus_client", reason="needs the extra `serve`")
-
 from scaling.serving_about import describe_model
 from scaling.serving_http import make_app
 from scaling.serving_limits import Limits

@@ -28,6 +28,7 @@ TEXT = (Path(__file__).parents[2] / "docs" / "serving.md").read_text()
 QUIET = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
+@pytest.mark.filterwarnings("ignore:.*Any type hint:UserWarning")  # MLflow's, of its own types
 def test_a_runs_model_becomes_a_folder(
     store: str, saved: Path, model: LoggedModel, tmp_path: Path
 ) -> None:
