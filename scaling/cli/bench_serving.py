@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
-import torch
 
-from scaling.cli.output import print_table
-from scaling.datasets.synthetic import SyntheticConfig
-from scaling.logged_model import LoggedModel
-from scaling.models.base import MODELS
-from scaling.serving_load import LoadResult, load_test
-from scaling.units import format_si
+if TYPE_CHECKING:
+    from scaling.serving_load import LoadResult
 
 
 def measure(
     minutes: float, clients: int, kills: int, architecture: str, length: int
 ) -> dict[str, Any]:
     """Runs the load test on a model with random weights; prints its table, returns its figures."""
+    import torch
+
+    from scaling.cli.output import print_table
+    from scaling.datasets.synthetic import SyntheticConfig
+    from scaling.logged_model import LoggedModel
+    from scaling.models.base import MODELS
+    from scaling.serving_load import load_test
+    from scaling.units import format_si
+
     schema = SyntheticConfig().open().schema
     config = MODELS.get(architecture).example(schema).scaled(depth=2, width=64, seq_len=length)
     torch.manual_seed(0)
@@ -49,6 +52,8 @@ def measure(
 
 
 def _facts(found: LoadResult) -> dict[str, Any]:
+    import numpy as np
+
     p50, p99 = np.percentile(found.milliseconds or [np.nan], (50, 99))
     return {
         "seconds": found.seconds,
