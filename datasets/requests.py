@@ -103,7 +103,7 @@ class BatchMaker:
 
     def _view(self, table: RequestTable, events: Ints, mask: Bools) -> ViewBatch:
         times = self.log.times.take(events)
-        ages = (table.time[:, None] - times).astype(np.float32)
+        ages = (table.time[:, None] - times).astype(np.float64)
         # Known in advance: the search for unknown ages costs 5 % of a batch.
         if self.index.unknown_times:
             ages[times == UNKNOWN_TIME] = -1.0

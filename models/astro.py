@@ -23,7 +23,7 @@ from scaling.batch import Candidates, Context, Schema, View
 from scaling.compute import Flops
 from scaling.config import register
 from scaling.diagnostics import temperature_name
-from scaling.models.base import MODELS, Memory, ModelConfig, check_sizes
+from scaling.models.base import MODELS, Memory, ModelConfig, Reads, check_sizes
 from scaling.models.fusion import (
     FusionKind,
     GatedFusion,
@@ -59,6 +59,9 @@ class AstroConfig(ModelConfig):
     """Whether events see later ones of their block."""
     share_stacks: bool = False
     """Whether all blocks use one stack's weights."""
+    request_free_history: bool = False
+    """Whether events read neither the request's time nor its scenario (`StackShape.request_free`),
+    so that a memory serves until the next event, and then is extended."""
     head_dim: int = 16
     experts: int = 1
     """Feed-forward parts per layer; 1: no mixture of experts."""
@@ -95,6 +98,16 @@ class AstroConfig(ModelConfig):
     def causal(self) -> bool:
         return not self.bidirectional
 
+    @property
+    def encode_reads(self) -> tuple[Reads, ...]:
+        if self.request_free_history:
+            return ()
+        return ("time", "scenario") if self.temperature else ("time",)
+
+    @property
+    def extendable(self) -> bool:
+        return self.request_free_history and self.causal
+
     def with_blocks(self, blocks: int, **axes: Any) -> Self:
         if not 1 <= blocks <= len(self.strategies):
             raise ValueError(
@@ -121,6 +134,7 @@ class AstroConfig(ModelConfig):
                 scenarios=schema.num_scenarios if self.temperature else None,
                 causal=self.causal,
                 bias=self.bias,
+                request_free=self.request_free_history,
                 experts=self.experts,
                 experts_per_token=self.experts_per_token,
             )

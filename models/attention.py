@@ -20,7 +20,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scaling.models.blocked_attention import blocked_attention
-from scaling.models.candidate_attention import fused_candidate_attention
+from scaling.models.candidate_attention import (
+    fused_candidate_attention,
+    gradient_free_candidate_attention,
+)
 from scaling.models.grouped import cpu_in_full_precision
 
 Implementation = Literal["fused", "reference"]
@@ -121,6 +124,38 @@ def _with_bias_dimension(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, causal: 
     return out[..., :size]
 
 
+def appended_attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    before: Tensor,
+    bias: Tensor,
+    log_temperature: Tensor | None,
+) -> Tensor:
+    """New events on those before them and on themselves: `history_attention`'s last rows.
+
+    Args:
+        q: [b, h, n', d], of the new events.
+        k, v: [b, h, n, d], of all events.
+        before: int64 [b], how many events come before the new ones.
+        bias: [b, h, n], of the key; or [b, h, n', n], of query and key.
+        log_temperature: w [b, h]; None for 0.
+
+    Returns:
+        [b, h, n', d]
+    """
+    own = before.unsqueeze(-1) + torch.arange(q.shape[2], device=q.device)
+    later = torch.arange(k.shape[2], device=q.device) > own.unsqueeze(-1)
+    q = q * q.shape[-1] ** -0.5
+    if bias.dim() == 3:
+        bias = bias.unsqueeze(-2)
+    scores = q @ k.transpose(-1, -2) + bias.to(q.dtype)
+    if log_temperature is not None:
+        scores = scores * torch.exp(-log_temperature).to(q.dtype)[..., None, None]
+    weights = scores.masked_fill(later.unsqueeze(1), float("-inf")).softmax(-1)
+    return weights.to(v.dtype) @ v
+
+
 def candidate_attention(
     q: Tensor,
     k_self: Tensor,
@@ -152,6 +187,8 @@ def candidate_attention(
         bias, bias_self = bias * temper, bias_self * temper.squeeze(-1)
     if implementation == "fused" and cpu_in_full_precision(q):
         biases = bias.to(q.dtype), bias_self.to(q.dtype)
+        if not torch.is_grad_enabled():
+            return gradient_free_candidate_attention(q, k_self, v_self, k, v, *biases)
         rows = [tensor.flatten(0, 1) for tensor in (q, k_self, v_self, k, v, *biases)]
         return fused_candidate_attention(*rows).view(b, h, m, d)
     past = q @ k.transpose(-1, -2) + bias.to(q.dtype).unsqueeze(-2)

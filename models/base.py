@@ -21,6 +21,9 @@ from scaling.registry import Registry
 
 MODELS: Registry[type[ModelConfig]] = Registry("model", "scaling.models")
 
+Reads = Literal["time", "scenario", "attributes"]
+"""Parts of a request's context."""
+
 AXES = ("depth", "width", "seq_len", "blocks")
 """The axes along which architectures are scaled."""
 
@@ -32,8 +35,6 @@ class ModelConfig(Config, ABC):
     registry = MODELS
     role: ClassVar[Literal["trained", "reference"]] = "trained"
     """`reference`: counted from data instead of trained by gradients."""
-    request_free_history: ClassVar[bool] = False
-    """Whether `encode` reads neither the request's time nor its scenario."""
 
     depth: int
     width: int
@@ -46,9 +47,22 @@ class ModelConfig(Config, ABC):
         return False
 
     @property
-    def encode_reads(self) -> tuple[str, ...]:
-        """What of the request's context `encode` reads: of time, scenario, attributes."""
+    def encode_reads(self) -> tuple[Reads, ...]:
+        """What of the request's context `encode` reads; the ages of events are its time's.
+
+        A memory serves all requests that agree in this (and in the history).
+        """
         return ("time", "scenario", "attributes")
+
+    @property
+    def request_free_history(self) -> bool:
+        """Whether `encode` reads nothing of the request: a memory serves until the next event."""
+        return not self.encode_reads
+
+    @property
+    def extendable(self) -> bool:
+        """Whether the ranker has `extend`."""
+        return False
 
     @property
     def blocks(self) -> int:
@@ -171,6 +185,26 @@ class Ranker(nn.Module, ABC):
         """
         return False
 
+    def extend(self, memory: Memory, new_events: tuple[ViewBatch, ...], context: Context) -> Memory:
+        """What `encode` leaves of the histories with `new_events` appended to every view.
+
+        It is defined by the views' own events: one like `recent` only grows until it is full, others
+        (`lifetime`, `user.ATTRIBUTE`) choose anew when the history grows. Costs the new events' work
+        alone. The memory that was given stays as it is.
+
+        Args:
+            memory: of b requests, from `encode` or `extend`.
+            new_events: per view [b, n'], right-padded: requests may have different numbers of them.
+            context: says when the ages of `new_events` were taken.
+
+        Raises:
+            ValueError: a view's events, old and new, are more than its length: encode again.
+            NotImplementedError: the model isn't `extendable`.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} has no extend: encode the whole history again"
+        )
+
     def forward(self, batch: Batch) -> Tensor:
         memory = self.encode(batch.history, batch.context)
         return self.score(memory, batch.candidates, batch.context)
@@ -200,7 +234,6 @@ class ReferenceConfig(ModelConfig, ABC):
     """A ranker that is counted in one pass over the training part: it has nothing to scale."""
 
     role: ClassVar[Literal["trained", "reference"]] = "reference"
-    request_free_history: ClassVar[bool] = True
 
     depth: int = 1
     width: int = 1
@@ -216,6 +249,10 @@ class ReferenceConfig(ModelConfig, ABC):
                 )
         if self.requests < 1:
             raise ValueError(f"{self.name}.requests must be at least 1, got {self.requests}")
+
+    @property
+    def encode_reads(self) -> tuple[Reads, ...]:
+        return ()
 
     @classmethod
     def example(cls, schema: Schema) -> Self:

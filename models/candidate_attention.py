@@ -32,6 +32,25 @@ def fused_candidate_attention(
     return out
 
 
+def gradient_free_candidate_attention(
+    q: Tensor, k_self: Tensor, v_self: Tensor, k: Tensor, v: Tensor, bias: Tensor, bias_self: Tensor
+) -> Tensor:
+    """The same where nothing asks for gradients, in torch's kernel that stores no weights.
+
+    The kernel tells the logarithm of what the history's weights sum to, so that a candidate's own
+    weight can be given its share afterwards. Takes and returns [b, h, ...] instead of [r, ...], in
+    any strides. 100 candidates on 512 events, 8 heads of 16: 0.6 ms instead of 0.7 to 2.4 (the more
+    where the scores are new memory).
+    """
+    bias = bias.unsqueeze(2).expand(-1, -1, q.shape[2], -1)
+    past, logsumexp = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+        q, k, v, attn_mask=bias, scale=1.0
+    )
+    own = torch.linalg.vecdot(q, k_self) + bias_self.unsqueeze(-1)
+    share = torch.sigmoid(own - logsumexp.to(own.dtype))
+    return torch.lerp(past, v_self, share.unsqueeze(-1))
+
+
 class _Candidates(torch.autograd.Function):
     """See `fused_candidate_attention`."""
 

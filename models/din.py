@@ -27,7 +27,7 @@ from scaling.batch import Candidates, Context, Schema, ViewBatch
 from scaling.compute import Flops
 from scaling.config import register
 from scaling.models.attention import Attending
-from scaling.models.base import MODELS, Memory, Ranker, check_sizes
+from scaling.models.base import MODELS, Memory, Ranker, Reads, check_sizes
 from scaling.models.head import Head
 from scaling.models.mlp import MLP, dense
 from scaling.models.one_view import OneViewConfig
@@ -54,6 +54,10 @@ class DinConfig(OneViewConfig):
     def units(self) -> int:
         """Hidden units of the activation unit."""
         return max(self.width // 4, 1)
+
+    @property
+    def encode_reads(self) -> tuple[Reads, ...]:
+        return ("time",)
 
     def build(self, schema: Schema) -> Din:
         return Din(self, schema)

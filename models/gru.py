@@ -26,7 +26,7 @@ from scaling.batch import Candidates, Context, Schema, ViewBatch
 from scaling.compute import Flops
 from scaling.config import register
 from scaling.models.attention import Attending
-from scaling.models.base import MODELS, Memory, Ranker, check_sizes
+from scaling.models.base import MODELS, Memory, Ranker, Reads, check_sizes
 from scaling.models.head import Head
 from scaling.models.mlp import MLP, dense
 from scaling.models.one_view import OneViewConfig
@@ -43,6 +43,10 @@ class GruConfig(OneViewConfig):
 
     def __post_init__(self) -> None:
         check_sizes(self)
+
+    @property
+    def encode_reads(self) -> tuple[Reads, ...]:
+        return ("time",)
 
     def build(self, schema: Schema) -> Gru:
         return Gru(self, schema)

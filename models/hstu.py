@@ -33,7 +33,7 @@ from scaling.batch import Candidates, Context, Schema, ViewBatch
 from scaling.compute import Flops
 from scaling.config import register
 from scaling.models.attention import Attending
-from scaling.models.base import MODELS, Memory, Ranker, check_sizes
+from scaling.models.base import MODELS, Memory, Ranker, Reads, check_sizes
 from scaling.models.grouped import GroupedLinear
 from scaling.models.head import Head
 from scaling.models.one_view import OneViewConfig
@@ -70,6 +70,10 @@ class HstuConfig(OneViewConfig):
             raise ValueError(
                 f"hstu.fixed_normaliser must be at least 1, got {self.fixed_normaliser}"
             )
+
+    @property
+    def encode_reads(self) -> tuple[Reads, ...]:
+        return ("time",)
 
     def build(self, schema: Schema) -> Hstu:
         return Hstu(self, schema)
@@ -174,9 +178,9 @@ class Hstu(Ranker):
         """1 / N for queries that see so many keys (int64), of the same shape."""
         config = self.config
         if config.normaliser == "actual":
-            return 1 / seen
+            return 1 / seen.to(self.times.dtype)
         n = config.seq_len if config.normaliser == "max" else config.fixed_normaliser
-        return torch.full_like(seen, 1 / n, dtype=torch.float32)
+        return torch.full_like(seen, 1 / n, dtype=self.times.dtype)
 
     def quantizable(self) -> Any:
         return (True, False, False)

@@ -32,5 +32,6 @@ class LightningConfig(OneStackConfig):
             width=self.width,
             length=self.seq_len,
             head_dim=self.head_dim,
+            request_free=self.request_free_history,
             softmax_every=0,
         )

@@ -62,13 +62,26 @@ class LightningMixer(Mixer):
     def encode(
         self, normed: Tensor, facts: LayerFacts, last: bool
     ) -> tuple[Remembered, Tensor | None]:
+        return self._continued(normed, None, facts, last)
+
+    def extend(
+        self, normed: Tensor, memory: Remembered, facts: LayerFacts, last: bool
+    ) -> tuple[Remembered, Tensor | None]:
+        (state,) = memory
+        return self._continued(normed, state, facts, last)
+
+    def _continued(
+        self, normed: Tensor, start: Tensor | None, facts: LayerFacts, last: bool
+    ) -> tuple[Remembered, Tensor | None]:
+        """`encode` from a state."""
         assert facts.mask is not None
+        further = self.rate, facts.mask, self.implementation, start
         if last:
             k, v = self._heads(self.gate_query_key_value(normed, first=2 * normed.shape[-1]), 2)
-            state, _ = linear_attention(None, k, v, self.rate, facts.mask, self.implementation)
+            state, _ = linear_attention(None, k, v, *further)
             return (state,), None
         gate, q, k, v = self._projected(normed)
-        state, gathered = linear_attention(q, k, v, self.rate, facts.mask, self.implementation)
+        state, gathered = linear_attention(q, k, v, *further)
         assert gathered is not None
         return (state,), self._mixed(gate, gathered)
 

@@ -33,6 +33,7 @@ def linear_attention(
     rate: Tensor,
     mask: Tensor,
     implementation: Implementation = "fused",
+    start: Tensor | None = None,
 ) -> tuple[Tensor, Tensor | None]:
     """The state after the last real event, and what each event gathers from itself and before.
 
@@ -44,12 +45,13 @@ def linear_attention(
             what padded events gather means nothing.
         implementation: `reference` is the recurrence, step by step, as plain products, which a
             FLOPs profiler can see.
+        start: S [r, h, s, s] before the first event; None for 0.
 
     Returns:
         S [r, h, s, s], keys by values, and [r, h, n, s] or None.
     """
     form = _stepwise if implementation == "reference" else _blockwise
-    return form(q, k, v, rate, mask)
+    return form(q, k, v, rate, mask, start)
 
 
 def candidate_linear_attention(
@@ -83,10 +85,10 @@ def _decay(rate: Tensor, like: Tensor) -> Tensor:
 
 
 def _stepwise(
-    q: Tensor | None, k: Tensor, v: Tensor, rate: Tensor, mask: Tensor
+    q: Tensor | None, k: Tensor, v: Tensor, rate: Tensor, mask: Tensor, start: Tensor | None
 ) -> tuple[Tensor, Tensor | None]:
     decay = torch.exp(-rate)[:, None, None]
-    state = k.new_zeros(*k.shape[:2], k.shape[-1], v.shape[-1], dtype=_precision(k))
+    state = _started(start, k, v)
     gathered = []
     for step, real in enumerate(mask.unbind(1)):
         new = k[:, :, step].unsqueeze(-1) @ v[:, :, step].unsqueeze(-2)
@@ -97,13 +99,13 @@ def _stepwise(
 
 
 def _blockwise(
-    q: Tensor | None, k: Tensor, v: Tensor, rate: Tensor, mask: Tensor
+    q: Tensor | None, k: Tensor, v: Tensor, rate: Tensor, mask: Tensor, start: Tensor | None
 ) -> tuple[Tensor, Tensor | None]:
     length = k.shape[2]
     blocks = -(-length // max(SMALLEST_BLOCK, k.shape[-1]))
     size = -(-length // blocks)  # blocks of equal length need the least filling up
     k, v = _in_blocks(k, blocks, size), _in_blocks(v, blocks, size)
-    before, state = _states(k, v, rate, mask.sum(-1))
+    before, state = _states(k, v, rate, mask.sum(-1), _started(start, k, v))
     if q is None:
         return state, None
     q = _in_blocks(q, blocks, size)
@@ -113,14 +115,17 @@ def _blockwise(
     scores = q @ k.transpose(-1, -2)
     scores *= ratios[:, None].to(q.dtype)  # in place: nobody needs them as they were
     out = scores @ v
-    if blocks > 1:  # before the first block there is nothing
+    if blocks > 1 or start is not None:  # else there is nothing before the first block
         since = torch.exp(-rate[:, None] * (place + 1))[:, None, :, None]
         out = out + (q @ before.to(q.dtype)) * since.to(q.dtype)
     return state, out.flatten(2, 3)[:, :, :length]
 
 
-def _states(k: Tensor, v: Tensor, rate: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """S before each block [r, h, c, s, s] and after the last; k, v [r, h, c, B, s], lengths [r]."""
+def _states(
+    k: Tensor, v: Tensor, rate: Tensor, lengths: Tensor, state: Tensor
+) -> tuple[Tensor, Tensor]:
+    """S before each block [r, h, c, s, s] and after the last, from `state`; k, v [r, h, c, B, s],
+    lengths [r]."""
     blocks, size = k.shape[2:4]
     place = torch.arange(size, device=k.device)
     real = (lengths[:, None] - size * torch.arange(blocks, device=k.device)).clamp(0, size)
@@ -129,7 +134,6 @@ def _states(k: Tensor, v: Tensor, rate: Tensor, lengths: Tensor) -> tuple[Tensor
     until = torch.exp(-rate[:, None, None] * apart.clamp(min=0)).masked_fill(apart < 0, 0.0)
     added = (k * until.unsqueeze(-1).to(k.dtype)).transpose(-1, -2) @ v
     decays = torch.exp(-rate[:, None] * real[:, None])[..., None, None]  # [r, h, c, 1, 1]
-    state = torch.zeros_like(added[:, :, 0], dtype=_precision(k))
     before = []
     for block in range(blocks):
         before.append(state)
@@ -141,6 +145,13 @@ def _in_blocks(x: Tensor, blocks: int, size: int) -> Tensor:
     """[r, h, n, s] as [r, h, c, B, s], filled up with zeros."""
     x = F.pad(x, (0, 0, 0, blocks * size - x.shape[2]))
     return x.reshape(*x.shape[:2], blocks, size, x.shape[-1])
+
+
+def _started(start: Tensor | None, k: Tensor, v: Tensor) -> Tensor:
+    """S [r, h, s, s] before the first event."""
+    if start is not None:
+        return start.to(_precision(k))
+    return k.new_zeros(*k.shape[:2], k.shape[-1], v.shape[-1], dtype=_precision(k))
 
 
 def _precision(like: Tensor) -> torch.dtype:

@@ -26,10 +26,16 @@ class LayerFacts:
 
     mask: Tensor | None = None
     """bool [g b, n]; None where candidates are scored."""
+    before: Tensor | None = None
+    """int64 [g b]: events remembered already, where others are appended."""
+    places: int = 0
+    """Where events are appended: of the longest history, old and new."""
     key_bias: Tensor | None = None
-    """[g b, h, n], of the events as a candidate's keys; `MASKED` where padded."""
+    """[g b, h, n], of the events as a candidate's keys; `MASKED` where padded. It is remembered; None
+    where it depends on the request that scores, and is given then."""
     history_bias: Tensor | None = None
-    """[g b, h, n] or [g b, h, n, n], of the events as keys of events."""
+    """[g b, h, n] or [g b, h, asking, n], of the events as keys of events; None in the last layer,
+    where none asks."""
     self_bias: Tensor | None = None
     """[g b, h], of a candidate as its own key."""
     log_temperature: Tensor | None = None
@@ -52,6 +58,12 @@ class Mixer(Attending, ABC):
     ) -> tuple[Remembered, Tensor | None]:
         """What the layer remembers of the events `normed` [g, b, n, d], and what each of them
         gathered, of the same shape; None in the last layer, where nothing more is made of it."""
+
+    @abstractmethod
+    def extend(
+        self, normed: Tensor, memory: Remembered, facts: LayerFacts, last: bool
+    ) -> tuple[Remembered, Tensor | None]:
+        """As `encode`, of new events alone, behind those that are remembered."""
 
     @abstractmethod
     def score(self, normed: Tensor, memory: Remembered, facts: LayerFacts) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from scaling.batch import Candidates, Context, Schema
 from scaling.compute import Flops
-from scaling.models.base import Memory
+from scaling.models.base import Memory, Reads
 from scaling.models.head import Head
 from scaling.models.one_view import OneViewConfig
 from scaling.models.stack_ranker import StackRanker, stack_flops, stack_params
@@ -23,6 +23,18 @@ from scaling.models.tokens import Tokens
 @dataclass(frozen=True, kw_only=True)
 class OneStackConfig(OneViewConfig, ABC):
     """A model that its stack's shape describes."""
+
+    request_free_history: bool = False
+    """Whether events read neither the request's time nor its scenario (`StackShape.request_free`),
+    so that a memory serves until the next event, and then is extended."""
+
+    @property
+    def encode_reads(self) -> tuple[Reads, ...]:
+        return () if self.request_free_history else ("time",)
+
+    @property
+    def extendable(self) -> bool:
+        return self.request_free_history and self.causal
 
     @abstractmethod
     def shape(self) -> StackShape:

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from scaling import compute
 from scaling.compute import Floats
-from scaling.models.attention import candidate_attention, history_attention
+from scaling.models.attention import appended_attention, candidate_attention, history_attention
+from scaling.models.event_clock import appended
 from scaling.models.grouped import GroupedLinear
 from scaling.models.mixer import LayerFacts, Mixer, Remembered
 from scaling.models.stack_shape import StackShape
@@ -37,12 +38,10 @@ class SoftmaxMixer(Mixer):
     def encode(
         self, normed: Tensor, facts: LayerFacts, last: bool
     ) -> tuple[Remembered, Tensor | None]:
-        assert facts.key_bias is not None
-        assert facts.history_bias is not None
+        kept = () if facts.key_bias is None else (facts.key_bias,)
         if last:
-            both = self._split(self.query_key_value(normed, first=normed.shape[-1]))
-            k, v = both.permute(2, 0, 3, 1, 4).unbind(0)
-            return (k, v, facts.key_bias), None
+            return (*self._keys_values(normed), *kept), None
+        assert facts.history_bias is not None
         gathered, k, v = history_attention(
             self._split(self.query_key_value(normed)),
             facts.history_bias,
@@ -50,11 +49,31 @@ class SoftmaxMixer(Mixer):
             causal=self.causal,
             implementation=self.implementation,
         )
-        return (k, v, facts.key_bias), self.mixed(normed, gathered)
+        return (k, v, *kept), self.mixed(normed, gathered)
+
+    def extend(
+        self, normed: Tensor, memory: Remembered, facts: LayerFacts, last: bool
+    ) -> tuple[Remembered, Tensor | None]:
+        assert facts.before is not None
+        new = self._keys_values(normed) if last else self.projected(normed)
+        k, v = (
+            appended(old.transpose(1, 2), more.transpose(1, 2), facts.before, facts.places)
+            for old, more in zip(memory, new[-2:], strict=True)
+        )
+        k, v = k.transpose(1, 2), v.transpose(1, 2)
+        if last:
+            return (k, v), None
+        assert facts.history_bias is not None
+        gathered = appended_attention(
+            new[0], k, v, facts.before, facts.history_bias, facts.log_temperature
+        )
+        return (k, v), self.mixed(normed, gathered.transpose(1, 2))
 
     def score(self, normed: Tensor, memory: Remembered, facts: LayerFacts) -> Tensor:
         assert facts.self_bias is not None
-        past_keys, past_values, bias = memory
+        past_keys, past_values, *kept = memory
+        bias = kept[0] if kept else facts.key_bias
+        assert bias is not None
         q, k, v = self.projected(normed)
         gathered = candidate_attention(
             q,
@@ -80,6 +99,11 @@ class SoftmaxMixer(Mixer):
             gathered = gathered * gates
         mixed: Tensor = self.out(gathered.reshape(normed.shape))
         return mixed
+
+    def _keys_values(self, normed: Tensor) -> tuple[Tensor, ...]:
+        """Keys and values alone, as in `projected`."""
+        both = self._split(self.query_key_value(normed, first=normed.shape[-1]))
+        return both.permute(2, 0, 3, 1, 4).unbind(0)
 
     def _split(self, projected: Tensor) -> Tensor:
         """[g, b, n, parts d] as [g b, n, parts, h, s]."""

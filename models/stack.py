@@ -21,8 +21,9 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from scaling import compute
-from scaling.batch import ViewBatch
+from scaling.batch import Context, ViewBatch
 from scaling.compute import Floats
+from scaling.models.event_clock import EventClock
 from scaling.models.feedforward import (
     Experts,
     feed_forward,
@@ -32,14 +33,15 @@ from scaling.models.feedforward import (
 from scaling.models.grouped import GroupedRMSNorm
 from scaling.models.lightning_mixer import LightningMixer
 from scaling.models.mixer import LayerFacts, Mixer, Remembered
-from scaling.models.relative_bias import RelativeBias
+from scaling.models.relative_bias import Biases, RelativeBias
 from scaling.models.softmax_mixer import SoftmaxMixer
 from scaling.models.stack_shape import StackShape
 
 MIXERS: Mapping[str, type[Mixer]] = {"softmax": SoftmaxMixer, "lightning": LightningMixer}
 
 StackMemory = tuple[Remembered, ...]
-"""What each of L layers remembers; every tensor [b, g, ...], so that requests can be selected."""
+"""What each of L layers remembers, and the times and lengths of the `EventClock` behind them where the
+history is free of its request; every tensor [b, g, ...], so that requests can be selected."""
 
 
 class Layer(nn.Module):
@@ -54,6 +56,13 @@ class Layer(nn.Module):
     def encode(self, x: Tensor, facts: LayerFacts, last: bool) -> tuple[Remembered, Tensor]:
         """What is remembered of the events `x` [g, b, n, d], and the events for the next layer."""
         memory, mixed = self.mixer.encode(self.norm_mixer(x), facts, last)
+        return memory, x if mixed is None else self.ffn(x + mixed)
+
+    def extend(
+        self, x: Tensor, memory: Remembered, facts: LayerFacts, last: bool
+    ) -> tuple[Remembered, Tensor]:
+        """As `encode`, of new events `x` [g, b, n', d] behind those that are remembered."""
+        memory, mixed = self.mixer.extend(self.norm_mixer(x), memory, facts, last)
         return memory, x if mixed is None else self.ffn(x + mixed)
 
     def score(self, x: Tensor, memory: Remembered, facts: LayerFacts) -> Tensor:
@@ -83,9 +92,14 @@ class Stack(nn.Module):
             if shape.scenarios is not None
             else None
         )
+        self.history_temperature = (
+            nn.Parameter(torch.zeros(groups, len(shape.asking), shape.heads))
+            if shape.request_free and shape.scenarios is not None and shape.asking
+            else None
+        )
 
     def _temperatures(self, scenario: Tensor, groups: int) -> Sequence[Tensor | None]:
-        """w of every layer, [g b, h]."""
+        """w of every layer, by the request's scenario, [g b, h]."""
         found: list[Tensor | None] = [None] * self.shape.depth
         if self.log_temperature is not None:
             chosen = self.log_temperature[:, scenario]
@@ -94,18 +108,35 @@ class Stack(nn.Module):
                 found[number] = of_layer
         return found
 
-    def encode(self, x: Tensor, view: ViewBatch, scenario: Tensor) -> StackMemory:
+    def _own_temperatures(self, groups: int, requests: int) -> Sequence[Tensor | None]:
+        """w of every layer in which events ask, the same for all requests, [g b, h]."""
+        found: list[Tensor | None] = [None] * self.shape.depth
+        if self.history_temperature is not None:
+            for number, own in zip(self.shape.asking, self.history_temperature.unbind(1)):
+                found[number] = own.unsqueeze(1).expand(groups, requests, -1).flatten(0, 1)
+        return found
+
+    def encode(
+        self, x: Tensor, view: ViewBatch, scenario: Tensor, clock: EventClock | None
+    ) -> StackMemory:
         """What every layer remembers of the events `x` [g, b, n, d].
 
         Args:
             x: the events' tokens.
             view: the views of all groups, tensors [g, b, n].
             scenario: [b]
+            clock: of the same events, where the shape is `request_free`; else None.
         """
         for experts in self.experts:
             experts.imbalances.clear()
-        mask, temperatures = view.mask.flatten(0, 1), self._temperatures(scenario, len(x))
-        keys, history = self.bias.of_events(view)
+        mask = view.mask.flatten(0, 1)
+        keys: Biases = [None] * self.shape.depth
+        if clock is None:
+            temperatures = self._temperatures(scenario, len(x))
+            keys, history = self.bias.of_events(view)
+        else:
+            temperatures = self._own_temperatures(*view.mask.shape[:2])
+            history = self.bias.among(clock, clock)
         remembered = []
         for number, layer in enumerate(self.layers):
             assert isinstance(layer, Layer)
@@ -121,17 +152,56 @@ class Stack(nn.Module):
             else:
                 memory, x = layer.encode(x, facts, last)
             remembered.append(self._batch_first(memory, len(view.mask)))
+        if clock is not None:
+            remembered.append(_kept(clock if self.shape.attends else clock.shortened()))
         return tuple(remembered)
 
-    def score(self, x: Tensor, memory: StackMemory, scenario: Tensor) -> Tensor:
+    def extend(
+        self, x: Tensor, view: ViewBatch, memory: StackMemory, clock: EventClock
+    ) -> StackMemory:
+        """`encode` of the histories with new events behind those remembered.
+
+        Args:
+            x: the new events' tokens, [g, b, n', d].
+            view: the new events of all groups, tensors [g, b, n'].
+            memory: of the old ones.
+            clock: of the new ones.
+        """
+        old, attends = clock_of(memory), self.shape.attends
+        whole = old.followed_by(clock) if attends else old.shortened_and_followed_by(clock)
+        before, mask = old.lengths.flatten(), view.mask.flatten(0, 1)
+        history = self.bias.among(whole, clock)
+        temperatures = self._own_temperatures(*view.mask.shape[:2])
+        remembered = []
+        for number, layer in enumerate(self.layers):
+            assert isinstance(layer, Layer)
+            facts = LayerFacts(
+                mask=mask,
+                before=before,
+                places=whole.times.shape[-1],
+                history_bias=history[number],
+                log_temperature=temperatures[number],
+            )
+            kept = self._group_first(memory[number])
+            longer, x = layer.extend(x, kept, facts, number == self.shape.depth - 1)
+            remembered.append(self._batch_first(longer, len(view.mask)))
+        return (*remembered, _kept(whole))
+
+    def score(self, x: Tensor, memory: StackMemory, context: Context) -> Tensor:
         """The candidates `x` [b, m, d] after all layers of every group, [g, b, m, d]."""
         groups = memory[0][0].shape[1]
         x = x.unsqueeze(0).expand(groups, *x.shape).contiguous()
-        temperatures, biases = self._temperatures(scenario, len(x)), self.bias.of_candidates(x)
+        temperatures = self._temperatures(context.scenario, len(x))
+        biases = self.bias.of_candidates(x)
+        keys: Biases = [None] * self.shape.depth
+        if self.shape.request_free:
+            clock = clock_of(memory)
+            keys = self.bias.of_keys(clock.ages(context.time), clock.from_the_end, clock.mask)
         for number, layer in enumerate(self.layers):
             assert isinstance(layer, Layer)
             own = biases[number]
             facts = LayerFacts(
+                key_bias=keys[number],
                 self_bias=None if own is None else own.flatten(0, 1),
                 log_temperature=temperatures[number],
             )
@@ -140,7 +210,11 @@ class Stack(nn.Module):
 
     def quantizable(self) -> tuple[tuple[bool, ...], ...]:
         """Of what each layer remembers; see `Ranker.quantizable`."""
-        return tuple(MIXERS[mixing].quantizable for mixing in self.shape.mixing)
+        layers = tuple(MIXERS[mixing].quantizable for mixing in self.shape.mixing)
+        if not self.shape.request_free:
+            return layers
+        # No bias is kept, but times and lengths are, which must be exact.
+        return (*(tuple(flag for flag in layer if flag) for layer in layers), (False, False))
 
     @staticmethod
     def _batch_first(tensors: Sequence[Tensor], groups: int) -> Remembered:
@@ -161,7 +235,8 @@ class Stack(nn.Module):
             compute.add_to(groups, feed_forward_params(shape))
         if shape.scenarios is not None:
             tempered = shape.mixing.count("softmax")
-            groups["temperature"] = tempered * shape.scenarios * shape.heads
+            own = len(shape.asking) if shape.request_free else 0
+            groups["temperature"] = (tempered * shape.scenarios + own) * shape.heads
         return groups
 
     @staticmethod
@@ -180,6 +255,17 @@ class Stack(nn.Module):
             saving = saving + saved
             compute.add_to(total, components)
         return total, saving
+
+
+def _kept(clock: EventClock) -> Remembered:
+    """Times [b, g, n] and lengths [b, g], for a memory."""
+    return clock.times.transpose(0, 1), clock.lengths.transpose(0, 1)
+
+
+def clock_of(memory: StackMemory) -> EventClock:
+    """Of the events that are remembered free of a request."""
+    times, lengths = memory[-1]
+    return EventClock(times.transpose(0, 1), lengths.transpose(0, 1))
 
 
 def stacked(history: Sequence[ViewBatch]) -> ViewBatch:

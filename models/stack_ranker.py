@@ -5,6 +5,7 @@ Shapes: b requests, m candidates, N views, d width.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +18,8 @@ from scaling import compute
 from scaling.batch import Candidates, Context, Schema, ViewBatch
 from scaling.compute import Floats
 from scaling.models.base import Memory, ModelConfig, Ranker
-from scaling.models.stack import Stack, stacked
+from scaling.models.event_clock import EventClock
+from scaling.models.stack import Stack, clock_of, stacked
 from scaling.models.stack_shape import StackShape
 from scaling.models.tokens import Tokens
 
@@ -37,6 +39,7 @@ class StackRanker(Ranker):
             for length in dict.fromkeys(shape.length for shape in shapes)
         ]
         """The views of each computation."""
+        self.lengths = [shape.length for shape in shapes]
         if shared:
             self.stacks = nn.ModuleList([Stack(longest(shapes))])
         else:
@@ -54,15 +57,47 @@ class StackRanker(Ranker):
         memories = []
         for part, views in enumerate(self.parts):
             view = stacked([history[index] for index in views])
+            stack, clock = self.stack_of(part), None
+            if stack.shape.request_free:
+                clock = EventClock.of(view, context.time)
+                view = dataclasses.replace(view, ages=clock.gaps())
             tokens = self.tokens.events(view)
-            memories.append(self.stack_of(part).encode(tokens, view, context.scenario))
+            memories.append(stack.encode(tokens, view, context.scenario, clock))
         return Memory(tuple(memories))
+
+    def extend(self, memory: Memory, new_events: tuple[ViewBatch, ...], context: Context) -> Memory:
+        shape = self.stack_of(0).shape
+        if not (shape.request_free and shape.causal):
+            return super().extend(memory, new_events, context)
+        self._check_room(memory, new_events)
+        memories = []
+        for part, views in enumerate(self.parts):
+            view, remembered = stacked([new_events[index] for index in views]), memory.tree[part]
+            clock = EventClock.of(view, context.time)
+            view = dataclasses.replace(view, ages=clock.gaps(clock_of(remembered)))
+            tokens = self.tokens.events(view)
+            memories.append(self.stack_of(part).extend(tokens, view, remembered, clock))
+        return Memory(tuple(memories))
+
+    def _check_room(self, memory: Memory, new_events: tuple[ViewBatch, ...]) -> None:
+        """`ValueError` where a view would hold more events than its length."""
+        for part, views in enumerate(self.parts):
+            lengths = clock_of(memory.tree[part]).lengths
+            for old, index in zip(lengths, views, strict=True):
+                new = new_events[index].mask.sum(1)
+                full = torch.nonzero(old + new > self.lengths[index]).flatten().tolist()
+                if full:
+                    raise ValueError(
+                        f"view {index} reads at most {self.lengths[index]} events, and row "
+                        f"{full[0]} has {int(old[full[0]])} and would get {int(new[full[0]])}: "
+                        "encode the history again"
+                    )
 
     def stack_vectors(self, memory: Memory, candidates: Candidates, context: Context) -> Tensor:
         """The candidates' vectors from every stack, [N, b, m, d]."""
         x = self.tokens.candidates(candidates, context)
         found = [
-            self.stack_of(part).score(x, remembered, context.scenario)
+            self.stack_of(part).score(x, remembered, context)
             for part, remembered in enumerate(memory.tree)
         ]
         vectors = torch.cat(found) if len(found) > 1 else found[0]

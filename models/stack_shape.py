@@ -30,6 +30,9 @@ class StackShape:
     """Softmax layers: whether what was gathered is gated, per head or per element."""
     softmax_every: int = 1
     """Every so many-th layer is a softmax layer, the others are lightning layers; 0: none is."""
+    request_free: bool = False
+    """Whether events read neither the request's time nor its scenario: they know the gap to the event
+    before and their position from the start; candidates alone see ages, and the scenario."""
     experts: int = 1
     """Feed-forward parts to choose from; 1: the plain one."""
     experts_per_token: int = 1
@@ -59,6 +62,21 @@ class StackShape:
             "softmax" if every and (layer + 1) % every == 0 else "lightning"
             for layer in range(self.depth)
         )
+
+    @property
+    def asking(self) -> tuple[int, ...]:
+        """Numbers of the softmax layers in which events ask: in the last layer none does."""
+        return tuple(n for n, kind in enumerate(self.mixing[:-1]) if kind == "softmax")
+
+    @property
+    def asks_by_gap(self) -> bool:
+        """Whether events as keys of events have a bias of their own."""
+        return self.request_free and self.bias == "key" and bool(self.asking)
+
+    @property
+    def attends(self) -> bool:
+        """Whether any layer is a softmax layer."""
+        return "softmax" in self.mixing
 
     @property
     def gates(self) -> int:

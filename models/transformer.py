@@ -41,6 +41,7 @@ class TransformerConfig(OneStackConfig):
             width=self.width,
             length=self.seq_len,
             head_dim=self.head_dim,
+            request_free=self.request_free_history,
             causal=self.causal,
             bias=self.bias,
             gate=self.gate,

@@ -8,10 +8,8 @@ items of many requests are scored in batches against it.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import itertools
-import threading
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,33 +17,20 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from scaling.batch import Candidates, Context, Schema, ViewBatch
+from scaling.batch import Candidates, Context, Schema
 from scaling.batch_check import check_context, check_history, check_items
 from scaling.models.base import ModelConfig, Ranker
-from scaling.models.turbo_batches import (
-    joined_context,
-    joined_history,
-    joined_items,
-    padded_lengths,
-    real_lengths,
-    same_form,
-    similar_counts,
-)
+from scaling.models.turbo_batches import joined_context, joined_items, similar_counts
 from scaling.models.turbo_cache import BytesBoundedCache, Key
-from scaling.models.turbo_precision import CACHE_DTYPES, CacheDtype, Kept, joined, kept
+from scaling.models.turbo_counts import Counts
+from scaling.models.turbo_encoder import Encoded, Encoder, History, Job
+from scaling.models.turbo_precision import CACHE_DTYPES, CacheDtype, joined
 
 TOKENS = 4096
 """Events and candidates of a batch, where the caller does not say."""
 
 USERS_AT_ONCE = 256
 """Users whose memories are held beside the cache, at most."""
-
-History = tuple[ViewBatch, ...]
-
-_COUNTED = (
-    "hits", "misses", "shared",
-    "real_events", "computed_events", "real_candidates", "computed_candidates",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -61,25 +46,6 @@ class Asked:
     """Tensors [1], [1, a]."""
     items: Tensor
     """int64 [m]"""
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """A user's memory, as it is cached."""
-
-    kept: Kept
-    form: tuple[Hashable, ...]
-    """Memories of one form can be joined."""
-    events: int
-    """Places for events that it was made from, padding included."""
-
-    @property
-    def nbytes(self) -> int:
-        return self.kept.nbytes
-
-    def compact(self) -> Encoded:
-        """On storage of its own."""
-        return dataclasses.replace(self, kept=self.kept.compact())
 
 
 class Engine:
@@ -124,12 +90,13 @@ class Engine:
         self.ranker, self.config, self.schema = ranker.eval(), config, schema
         self.cache_dtype, self.batch_tokens = cache_dtype, batch_tokens
         self._views, self._reads = config.views(), frozenset(config.encode_reads)
-        self._quantizable = ranker.quantizable()
         self._cache: BytesBoundedCache[Encoded] = BytesBoundedCache(cache_bytes)
-        self._counts = dict.fromkeys(_COUNTED, 0)
-        self._lock = threading.Lock()
+        self._counts = Counts()
         tensors = itertools.chain(ranker.parameters(), ranker.buffers())
         self._device = next((t.device for t in tensors), torch.device("cpu"))
+        self._encoder = Encoder(
+            ranker, config, cache_dtype, batch_tokens, self._device, self._counts
+        )
 
     def score(self, asked: Sequence[Asked]) -> list[npt.NDArray[np.float32]]:
         """The logits of each entry's items, [m, k], in the order of `asked`.
@@ -160,17 +127,20 @@ class Engine:
             for keys in _chunks(list(places), USERS_AT_ONCE):
                 memories = {key: encoded for key in keys if (encoded := cached[key]) is not None}
                 fresh = [key for key in keys if key not in memories]
-                contexts = [asked[places[key][0]].context for key in fresh]
-                for key, encoded in self._encoded(fresh, histories, contexts):
-                    memories[key] = encoded
-                    self._cache.put(key, encoded, epoch)
+                jobs = [
+                    Job(
+                        histories[key],
+                        asked[places[key][0]].context,
+                        self._cache.of_other_versions(key) if self.config.extendable else (),
+                    )
+                    for key in fresh
+                ]
+                for number, encoded in self._encoder.encoded(jobs):
+                    memories[fresh[number]] = encoded
+                    self._cache.put(fresh[number], encoded, epoch)
                 owners = [(place, memories[key]) for key in keys for place in places[key]]
                 self._score(asked, owners, found)
-        self._count(
-            hits=len(places) - len(histories),
-            misses=len(histories),
-            shared=len(asked) - len(places),
-        )
+        self._counts.add(hits=len(places) - len(histories), shared=len(asked) - len(places))
         return found
 
     def missing(self, asked: Sequence[Asked]) -> list[int]:
@@ -184,29 +154,21 @@ class Engine:
     def statistics(self) -> dict[str, float]:
         """Counts since the start, by name.
 
-        `hits`, `misses` (encoded anew) and `shared` (asked about a user more than once in a call)
-        add up to the entries asked; `entries`, `bytes`, `bytes_limit`: of the cache now; `evicted`,
-        `replaced` (by another version), `too_large` (never kept); `padding_events` and
-        `padding_candidates`: shares of what was computed that were padding.
+        `hits`, `misses` (encoded anew), `extended` (by events that came behind) and `shared` (asked
+        about a user more than once in a call) add up to the entries asked; `entries`, `bytes`,
+        `bytes_limit`: of the cache now; `evicted`, `replaced` (by another version), `too_large`
+        (never kept); `padding_events` and `padding_candidates`: shares of what was computed that
+        were padding.
         """
         cache = self._cache
-        with self._lock:
-            counts = dict(self._counts)
-        shares = {
-            f"padding_{name}": 1 - counts[f"real_{name}"] / computed
-            if (computed := counts[f"computed_{name}"])
-            else 0.0
-            for name in ("events", "candidates")
-        }
         return {
-            **{name: float(counts[name]) for name in ("hits", "misses", "shared")},
+            **self._counts.statistics(),
             "entries": float(len(cache)),
             "bytes": float(cache.bytes),
             "bytes_limit": float(cache.limit),
             "evicted": float(cache.evicted),
             "replaced": float(cache.replaced),
             "too_large": float(cache.too_large),
-            **shares,
         }
 
     def _key(self, one: Asked) -> Key:
@@ -225,27 +187,6 @@ class Engine:
         with _named(place, one):
             check_history(history, self.schema, self._views)
         return history
-
-    def _encoded(
-        self, keys: Sequence[Key], histories: Mapping[Key, History], contexts: Sequence[Context]
-    ) -> Iterator[tuple[Key, Encoded]]:
-        """The memories of some users, encoded in batches of equal padded lengths."""
-        real = [real_lengths(histories[key]) for key in keys]
-        padded = [padded_lengths(lengths, self._views) for lengths in real]
-        for batch in same_form(padded, [sum(lengths) for lengths in padded], self.batch_tokens):
-            lengths = padded[batch[0]]
-            history = joined_history([histories[keys[row]] for row in batch], lengths)
-            context = joined_context([contexts[row] for row in batch])
-            memory = self.ranker.encode(
-                tuple(view.to(self._device) for view in history), context.to(self._device)
-            )
-            together = kept(memory, self._quantizable, self.cache_dtype)
-            self._count(
-                real_events=sum(sum(real[row]) for row in batch),
-                computed_events=len(batch) * sum(lengths),
-            )
-            for index, row in enumerate(batch):
-                yield keys[row], Encoded(together.row(index), together.form, sum(lengths))
 
     def _score(
         self,
@@ -282,15 +223,10 @@ class Engine:
                 place, _, start = pieces[row]
                 count = len(items[row])
                 found[place][start : start + count] = values[index, :count]
-            self._count(
+            self._counts.add(
                 real_candidates=sum(len(items[row]) for row in batch),
                 computed_candidates=mask.numel(),
             )
-
-    def _count(self, **more: int) -> None:
-        with self._lock:
-            for name, number in more.items():
-                self._counts[name] += number
 
 
 @contextlib.contextmanager

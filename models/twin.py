@@ -33,7 +33,7 @@ from scaling.batch import Candidates, Context, Schema, ViewBatch
 from scaling.compute import Flops
 from scaling.config import register
 from scaling.models.attention import MASKED, Attending
-from scaling.models.base import MODELS, Memory, Ranker, check_sizes
+from scaling.models.base import MODELS, Memory, Ranker, Reads, check_sizes
 from scaling.models.head import Head
 from scaling.models.mlp import MLP, dense
 from scaling.models.one_view import OneViewConfig
@@ -64,6 +64,10 @@ class TwinConfig(OneViewConfig):
     @classmethod
     def example(cls, schema: Schema) -> Self:
         return cls(depth=3, width=32, seq_len=16, top_k=5)
+
+    @property
+    def encode_reads(self) -> tuple[Reads, ...]:
+        return ("time",)
 
     def build(self, schema: Schema) -> Twin:
         return Twin(self, schema)

@@ -140,7 +140,8 @@ class ViewBatch(_Tensors):
     scenarios: Tensor
     """int64 [b, n]; 0 where padded."""
     ages: Tensor
-    """float32 [b, n]: seconds from the event to the request; -1 where unknown, 0 where padded."""
+    """float64 [b, n]: seconds from the event to the request, exact, so that the request's time gives
+    the event's; -1 where unknown, 0 where padded."""
     mask: Tensor
     """bool [b, n]: true where an event stands."""
 

@@ -90,7 +90,7 @@ class _Check:
                 ("scenarios", schema.num_scenarios, "schema.scenarios"),
             ):
                 self.ids(f"{name}.{column}", getattr(view, column), (b, n), size, limit)
-            self.form(f"{name}.ages", view.ages, torch.float32, (b, n))
+            self.form(f"{name}.ages", view.ages, torch.float64, (b, n))
             known = torch.isfinite(view.ages) & ((view.ages >= 0) | (view.ages == -1))
             self.all(f"{name}.ages", view.ages, known, "at least 0, in seconds, or -1 (unknown)")
 

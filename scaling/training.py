@@ -17,6 +17,7 @@ from scaling.compute import TRAINING_FACTOR
 from scaling.losses import rank_loss, ranked_pairs, training_loss
 from scaling.models.stack import use_recomputation
 from scaling.optim import Optimizers
+from scaling.records import counts, gathered, split
 from scaling.results import CurvePoint
 from scaling.running import Progress, Run
 from scaling.team import Team
@@ -42,7 +43,7 @@ class TrialRun(Run):
         use_recomputation(self._ranker, trial.training.recompute)
         self._full = np.array([[view.length for view in self._views]])
         self._candidates: list[npt.NDArray[np.int64]] = []
-        """Numbers of candidates of the batches since the last point of the curve."""
+        """Numbers of candidates, record by record, of the batches since the last point of the curve."""
         self._lr = 0.0
         self._window = _Window(trial.training.device)
 
@@ -103,7 +104,7 @@ class TrialRun(Run):
         if training.device == "cuda":
             batch = batch.pin_memory().to("cuda")
         with torch.autocast(training.device, torch.bfloat16, enabled=training.precision == "bf16"):
-            logits = self._ranker(batch)
+            logits = self._logits(batch)
         loss = self._log_loss(logits, batch, whole)
         self._objective(loss, logits, batch, whole).backward()  # type: ignore[no-untyped-call]
         loss = loss.detach()
@@ -112,6 +113,15 @@ class TrialRun(Run):
         self._lr = self._optimizers.step(share)
         self._window.add(loss)
         self._steps += 1
+
+    def _logits(self, batch: Batch) -> Tensor:
+        """Of the requests, computed record by record."""
+        most = self.trial.training.items_per_record
+        if not most:
+            logits: Tensor = self._ranker(batch)
+            return logits
+        # Back in the form of requests, any loss is what it is without records.
+        return gathered(self._ranker(split(batch, most)), batch.num_candidates(), most)
 
     def _log_loss(self, logits: Tensor, batch: Batch, whole: Batch) -> Tensor:
         """Of the batch; of this process's part of it, as much as the part counts in the whole."""
@@ -135,13 +145,19 @@ class TrialRun(Run):
                 f"{self.trial.model.name}: what it adds to the loss is no sum over requests, so "
                 "one process must see the whole batch: workers=1"
             )
+        if auxiliary is not None and self.trial.training.items_per_record:
+            raise ValueError(
+                f"{self.trial.model.name}: what it adds to the loss counts a history as often as it is "
+                "computed, so records would change it: items_per_record=0"
+            )
         return loss if auxiliary is None else loss + auxiliary
 
     def _count(self, batch: Batch) -> None:
-        """Add the batch's requests and FLOPs to the totals."""
+        """Add the batch's requests and FLOPs to the totals: those spent, record by record."""
         super()._count(batch)
         model, schema = self.trial.model, self._dataset.schema
-        lengths, candidates = batch.lengths(), batch.num_candidates()
+        most = self.trial.training.items_per_record
+        lengths, candidates = counts(batch.lengths(), batch.num_candidates(), most)
         flops = model.flops(schema, lengths, candidates)
         self._counts["compute"] += TRAINING_FACTOR * float(flops.total.sum())
         self._counts["compute_causal"] += TRAINING_FACTOR * float(flops.total_causal.sum())

@@ -33,6 +33,10 @@ class TrainingConfig(Config):
     """Share of the budget over which the rate rises."""
     clip: float = 1.0
     """Largest norm of the dense gradient; the embedding rows' is clipped apart."""
+    items_per_record: int = 0
+    """The most candidates that share one computation of their history in training; 0: all of a
+    request, 1: single items, as a log without records would have it (`scaling.records`). The
+    gradients are the same, the cost is not."""
     rank_loss: float = 0.0
     """Weight of the pairwise rank loss beside the log loss (`scaling.losses.rank_loss`)."""
     recompute: bool = False
@@ -51,6 +55,11 @@ class TrainingConfig(Config):
                 raise ValueError(
                     f"TrainingConfig.{field} must be positive, got {getattr(self, field)}"
                 )
+        if self.items_per_record < 0:
+            raise ValueError(
+                "TrainingConfig.items_per_record must be 0 (whole requests) or more, got "
+                f"{self.items_per_record}"
+            )
         if not 0 <= self.rank_loss < math.inf:
             raise ValueError(
                 f"TrainingConfig.rank_loss must be a weight of at least 0, got {self.rank_loss}"

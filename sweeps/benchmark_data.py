@@ -89,7 +89,7 @@ class RandomDataset(Dataset):
             items=self._items(random, *shape),
             actions=torch.from_numpy(random.integers(0, 2, shape)),
             scenarios=torch.zeros(shape, dtype=torch.int64),
-            ages=torch.from_numpy(ages.astype(np.float32)),
+            ages=torch.from_numpy(ages.astype(np.float64)),
             mask=torch.ones(shape, dtype=torch.bool),
         )
 

@@ -102,8 +102,10 @@ def counting_seconds(requests: float, evaluated: float) -> float:
 
 def memory_bytes(trial: TrialConfig, params: int, embedding: int, candidates: float) -> float:
     """Peak memory: weights, gradients and AdamW's moments, embedding rows, activations, Python."""
-    model = trial.model
-    tokens = trial.training.batch_size * (model.seq_len + candidates * model.blocks)
+    model, most = trial.model, trial.training.items_per_record
+    histories = max(candidates / most, 1.0) if most else 1.0
+    events = histories * model.seq_len
+    tokens = trial.training.batch_size * (events + candidates * model.blocks)
     activations = 4.0 * tokens * model.width * (_NUMBERS_PER_TOKEN * model.depth + 8)
     base = _PROCESS_BYTES if trial.training.device == "cpu" else 0.0
     return base + 16.0 * params + 4.0 * embedding + activations

@@ -59,15 +59,17 @@ def ladder(
         check(title, ladder=models)
         kept, beyond = within_limits(trained(models), dataset, recipe, limits)
         left_out += beyond
-        rungs = [(m, _budget(m, data, ratio, examples_per_param is not None)) for m in kept]
+        rungs = [(m, _budget(m, data, ratio, examples_per_param is not None, recipe)) for m in kept]
         pairs += sorted(rungs, key=lambda rung: rung[1])
     counted = reference_trials(itertools.chain.from_iterable(ladders), dataset)
     trials = (*trials_of(pairs, dataset, seeds, recipe), *counted)
     return Sweep(title=title, trials=trials, left_out=tuple(left_out))
 
 
-def _budget(model: ModelConfig, data: Dataset, ratio: float, of_params: bool) -> float:
+def _budget(
+    model: ModelConfig, data: Dataset, ratio: float, of_params: bool, recipe: Recipe
+) -> float:
     """Training FLOPs of `ratio` examples per unit of the model's size."""
-    cost = request_cost(model, data)
+    cost = request_cost(model, data, recipe.items_per_record)
     size = model.num_params(data.schema)[0] if of_params else cost.flops_per_example / 1e6
     return rounded(ratio * size / cost.candidates * cost.training_flops)

@@ -119,7 +119,7 @@ def full_request(views: tuple[View, ...], schema: Schema, candidates: int | None
             items=draw(schema.num_items, length),
             actions=draw(schema.num_actions, length),
             scenarios=draw(schema.num_scenarios, length),
-            ages=torch.arange(length, 0, -1, dtype=torch.float32)[None] * 3600,
+            ages=torch.arange(length, 0, -1, dtype=torch.float64)[None] * 3600,
             mask=torch.ones(1, length, dtype=torch.bool),
         )
 

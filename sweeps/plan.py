@@ -18,6 +18,7 @@ from scaling.config import canonical_json
 from scaling.counting import requests_to_count
 from scaling.datasets.base import Dataset, DatasetConfig
 from scaling.models.base import ReferenceConfig
+from scaling.records import counts
 from scaling.running import opened
 from scaling.sweeps import cost
 from scaling.sweeps.base import Sweep
@@ -178,7 +179,7 @@ class _Counter:
 
     def __init__(self) -> None:
         self._samples: dict[tuple[str, tuple[View, ...]], _Sample] = {}
-        self._models: dict[tuple[str, str], tuple[int, int, float]] = {}
+        self._models: dict[tuple[str, str, int], tuple[int, int, float]] = {}
         self._evaluated: dict[str, int] = {}
         self._keys: dict[DatasetConfig, str] = {}
 
@@ -252,10 +253,12 @@ class _Counter:
         self, key: str, trial: TrialConfig, dataset: Dataset, sample: _Sample
     ) -> tuple[int, int, float]:
         model = trial.model
-        known = (key, canonical_json(model.to_dict()))
+        most = trial.training.items_per_record
+        known = (key, canonical_json(model.to_dict()), most)
         if known not in self._models:
-            flops = model.flops(dataset.schema, sample.lengths, sample.candidates)
-            mean = float(flops.total.mean())
+            computed = counts(sample.lengths, sample.candidates, most)
+            flops = model.flops(dataset.schema, *computed)
+            mean = float(flops.total.sum()) / len(sample.candidates)
             self._models[known] = (*model.num_params(dataset.schema), mean)
         return self._models[known]
 

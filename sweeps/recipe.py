@@ -23,6 +23,8 @@ class Recipe(Config):
     embedding_lr: float = 0.1
     batch_size: int = 32
     """Requests per step."""
+    items_per_record: int = 0
+    """Candidates that share a history in training; see `TrainingConfig.items_per_record`."""
     precision: Precision = "fp32"
     device: str = "cpu"
     threads: int = 1
@@ -35,6 +37,7 @@ class Recipe(Config):
             batch_size=self.batch_size,
             lr=self.lr,
             embedding_lr=self.embedding_lr,
+            items_per_record=self.items_per_record,
             lr_rule=f"muP from {self.lr:g} at fan-in {LR_FAN_IN}",
             precision=self.precision,
             device=self.device,

@@ -34,12 +34,13 @@ def same_data(
     if not requests > 0:
         raise ValueError(f"sweep {title!r}: requests must be positive, got {requests}")
     data = dataset.open()
-    budgets = {
-        model: requests * rounded(request_cost(model, data).training_flops)
-        for model in trained(models)
-    }
+
+    def budget(model: ModelConfig, recipe: Recipe) -> float:
+        cost = request_cost(model, data, recipe.items_per_record)
+        return requests * rounded(cost.training_flops)
+
     trials = itertools.chain.from_iterable(
-        trials_of([pair], dataset, seeds, recipe)
-        for pair, recipe in itertools.product(budgets.items(), recipes)
+        trials_of([(model, budget(model, recipe))], dataset, seeds, recipe)
+        for model, recipe in itertools.product(trained(models), recipes)
     )
     return Sweep(title=title, trials=(*trials, *reference_trials(models, dataset)))

@@ -10,6 +10,7 @@ from scaling.batch import Schema
 from scaling.compute import TRAINING_FACTOR
 from scaling.datasets.base import Dataset
 from scaling.models.base import ModelConfig
+from scaling.records import counts
 
 SAMPLED_REQUESTS = 2048
 """Of the training part, to know what a request costs on the average."""
@@ -33,11 +34,11 @@ class RequestCost:
         return self.flops / self.candidates
 
 
-def request_cost(model: ModelConfig, data: Dataset) -> RequestCost:
-    """Mean cost of a training request."""
+def request_cost(model: ModelConfig, data: Dataset, items_per_record: int) -> RequestCost:
+    """Mean cost of a training request in records of `TrainingConfig.items_per_record`."""
     lengths, candidates = data.sample("train", model.views(), SAMPLED_REQUESTS)
-    flops = model.flops(data.schema, lengths, candidates).total
-    return RequestCost(float(flops.mean()), float(candidates.mean()))
+    flops = model.flops(data.schema, *counts(lengths, candidates, items_per_record)).total
+    return RequestCost(float(flops.sum()) / len(candidates), float(candidates.mean()))
 
 
 def full_flops(model: ModelConfig, schema: Schema) -> float:

@@ -145,6 +145,64 @@ def training(
     closing([json_file] if json_file else [], "climber plan quickstart")
 
 
+@bench.command("turbo")
+@click.option("--part", type=click.Choice(["training", "serving", "all"]), default="all",
+              show_default=True)  # fmt: skip
+@click.option("--architectures", **_lists("transformer,astro", "Which ones.", _names))
+@click.option("--depths", **_lists("2,4", "Layers; serving compares at the most."))
+@click.option("--blocks", **_lists("2,4", "Blocks of the architectures that have them; serving: "
+                                   "the fewest."))  # fmt: skip
+@click.option("--width", type=click.IntRange(1), help="[default: training 64, serving 128]")
+@click.option("--length", type=click.IntRange(1),
+              help="Events of a history, all views.  [default: training 200, serving 512]")  # fmt: skip
+@click.option("--items", **_lists("1,2,6,16,64,128", "Training: items per record."))
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), default=0.8, show_default=True,
+              help="Of training per arm.")  # fmt: skip
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="A folder for figures.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all figures.")
+def turbo(
+    part: str,
+    architectures: list[str],
+    depths: list[int],
+    blocks: list[int],
+    width: int | None,
+    length: int | None,
+    items: list[int],
+    seconds: float,
+    output: Path | None,
+    json_file: Path | None,
+) -> None:
+    """What one history for many items saves, beside what the FLOPs allow.
+
+    Training: whole requests over single items, at equal tokens per step. Serving: the inference
+    engine per candidate, per request and from its cache. The same engine in all arms, in turns; see
+    docs/performance.md.
+    """
+    from scaling.cli import bench_turbo, bench_turbo_serving
+    from scaling.cli.output import closing
+    from scaling.units import write_json
+
+    found: dict[str, Any] = {}
+    if part != "serving":
+        shapes = bench_turbo.Shapes(architectures, depths, blocks, width or 64, length or 200)
+        found |= bench_turbo.training(shapes, items, seconds)
+    if part != "training":
+        shapes = bench_turbo.Shapes(architectures, depths, blocks, width or 128, length or 512)
+        found |= bench_turbo_serving.serving(shapes)
+    written = [json_file] if json_file else []
+    if json_file:
+        write_json(json_file, found)
+    if output:
+        from scaling.analysis.plots import write_plots
+        from scaling.analysis.records_figure import records_figure
+        from scaling.analysis.serving_figure import serving_figure
+
+        drawn = {"training": records_figure, "latency": serving_figure}
+        figures = [draw(found[name]) for name, draw in drawn.items() if name in found]
+        written += write_plots(output, figures)
+    closing(written, "climber bench training")
+
+
 @bench.command("reading")
 @click.option("--width", type=click.IntRange(16), default=64, show_default=True)
 @click.option("--views", type=click.IntRange(1, 8), default=4, show_default=True)

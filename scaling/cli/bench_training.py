@@ -89,7 +89,7 @@ def speed(grid: Grid) -> dict[str, Any]:
         (*which, "causal", "of peak", "best", "by CPU time", "dense", "of peak", "peak", "busy"),
         [cell[:5] + cell[10:18] for cell in cells],
     )
-    _warn_if_shared(rows)
+    warn_if_shared(rows)
     return {"training": rows, "load_average": os.getloadavg()[0]}
 
 
@@ -216,7 +216,7 @@ def catalogue(grid: Grid) -> dict[str, Any]:
             for row in rows
         ],
     )  # fmt: skip
-    _warn_if_shared(rows)
+    warn_if_shared(rows)
     return {"catalogue": rows}
 
 
@@ -272,7 +272,8 @@ def against_recbole(grid: Grid) -> dict[str, Any]:
     }
 
 
-def _warn_if_shared(rows: list[dict[str, Any]]) -> None:
+def warn_if_shared(rows: list[dict[str, Any]]) -> None:
+    """Says so where the least `busy` of the cells is low."""
     least = min((row["busy"] for row in rows if row["busy"] is not None), default=1.0)
     if least < LEAST_BUSY:
         warn(

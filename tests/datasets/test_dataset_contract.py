@@ -108,7 +108,7 @@ def test_batches_keep_their_shapes_types_and_ranges(dataset: Dataset, split: Spl
                 assert column.dtype == torch.int64
                 assert 0 <= int(column.min()) <= int(column.max()) < size
                 assert not column[padded].any()
-            assert got.ages.dtype == torch.float32
+            assert got.ages.dtype == torch.float64
             assert not got.ages[padded].any()
             assert ((got.ages >= 0) | (got.ages == -1)).all()
 

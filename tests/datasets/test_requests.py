@@ -97,7 +97,7 @@ def test_types_and_shapes_are_the_contracts(random_log: Callable[[int], EventLog
     batch = make_batch(log, cut_requests(log, max_candidates=4), np.arange(7), VIEWS)
     for view in batch.history:
         assert {view.items.dtype, view.actions.dtype, view.scenarios.dtype} == {torch.int64}
-        assert (view.ages.dtype, view.mask.dtype) == (torch.float32, torch.bool)
+        assert (view.ages.dtype, view.mask.dtype) == (torch.float64, torch.bool)
     assert batch.labels.dtype == torch.float32
     assert batch.labels.shape == (*batch.candidates.items.shape, 2)
     for tensor in (batch.users, batch.requests, batch.distinct_events, batch.candidates.items):

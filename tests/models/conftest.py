@@ -11,10 +11,54 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from scaling.batch import Batch, Candidates, Context, ItemAttribute, Schema, View, ViewBatch
+from scaling.models.astro import AstroConfig
 from scaling.models.attention import use_implementation
-from scaling.models.base import ModelConfig
+from scaling.models.base import MODELS, ModelConfig, Ranker, Reference
+from scaling.models.hybrid import HybridConfig
+from scaling.models.lightning import LightningConfig
+from scaling.models.transformer import TransformerConfig
 
 ITEMS, SCENARIOS = 50, 3
+
+
+def _transformer(**options: object) -> TransformerConfig:
+    settings: dict[str, object] = {"depth": 3, "width": 32, "seq_len": 16}
+    return TransformerConfig(request_free_history=True, **(settings | options))  # type: ignore[arg-type]
+
+
+def _astro(*strategies: str, **options: object) -> AstroConfig:
+    settings: dict[str, object] = {"depth": 3, "width": 32, "seq_len": 16}
+    settings |= {"strategies": strategies} | options
+    return AstroConfig(request_free_history=True, **settings)  # type: ignore[arg-type]
+
+
+FREE: dict[str, ModelConfig] = {
+    "free": _transformer(),
+    "free-shallow": _transformer(depth=1),
+    "free-pairwise": _transformer(bias="pairwise", gate="head"),
+    "free-unbiased": _transformer(bias="none", experts=3),
+    "free-bidirectional": _transformer(bidirectional=True),
+    "free-astro": _astro("recent", "like"),
+    "free-astro-shared": _astro(
+        "recent", "like", "click", shares=(2, 1, 1), share_stacks=True, fusion="sum"
+    ),
+    "free-lightning": LightningConfig(depth=3, width=32, seq_len=16, request_free_history=True),
+    "free-hybrid": HybridConfig(
+        depth=4, width=32, seq_len=16, softmax_every=2, request_free_history=True
+    ),
+}
+"""Models whose histories are encoded without their request, `StackShape.request_free` in every form."""
+
+
+@pytest.fixture(params=[*MODELS.names(), "free", "free-astro"])
+def config(request: pytest.FixtureRequest, schema: Schema) -> ModelConfig:
+    """Every registered model's example, and models of `FREE`."""
+    return FREE.get(request.param) or MODELS.get(request.param).example(schema)
+
+
+@pytest.fixture(params=FREE)
+def free(request: pytest.FixtureRequest) -> ModelConfig:
+    return FREE[request.param]
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +102,7 @@ def make_batch(schema: Schema) -> MakeBatch:
                 lengths[0] = 0
                 lengths[-1] = n
             mask = torch.arange(n) < lengths[:, None]
-            ages = torch.rand(requests, n, generator=g).mul(14).exp()
+            ages = torch.rand(requests, n, generator=g).double().mul(14).exp().floor()
             ages = torch.sort(ages, dim=1, descending=True).values
             ages[1:2] = -1.0
             history.append(
@@ -111,3 +155,22 @@ def profile_alone(
         return float(counter.get_total_flops()), float(counted.total[0])
 
     return profile
+
+
+@pytest.fixture(scope="session")
+def lively(schema: Schema, make_batch: MakeBatch) -> Callable[..., Ranker]:
+    """A model's ranker in float64 with no parameter left at zero, so that every part has an effect; a
+    reference has counted something."""
+
+    def build(config: ModelConfig, seed: int = 0) -> Ranker:
+        torch.manual_seed(seed)
+        ranker = config.build(schema).double().eval()
+        if isinstance(ranker, Reference):
+            ranker.count(make_batch(config.views(), requests=400, full=True))
+            ranker.close()
+        with torch.no_grad():
+            for parameter in ranker.parameters():
+                parameter += 0.3 * torch.randn_like(parameter)
+        return ranker
+
+    return build

@@ -37,7 +37,7 @@ def batch_of(
         items=last.clamp(min=0)[:, None],
         actions=zeros if actions is None else actions[:, None],
         scenarios=zeros,
-        ages=zeros.float(),
+        ages=zeros.double(),
         mask=(last >= 0)[:, None],
     )
     return Batch(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from scaling.batch import Batch, Schema
 from scaling.models.base import MODELS, ModelConfig, Ranker, Reference
 from scaling.models.turbo import Asked, Engine
+from scaling.models.turbo_precision import CacheDtype
 
 MakeBatch = Callable[..., Batch]
 Scores = list[npt.NDArray[np.float32]]
@@ -77,5 +79,48 @@ def test_scores_are_the_rankers(
     for one, other in zip(asked, wanted, strict=True):
         assert_same(engine.score([one]), [other])
     counted = engine.statistics()
-    kept = cache_bytes > 0 or not engine.statistics()["too_large"]
-    assert (counted["misses"], counted["hits"]) == ((12, 36) if kept else (48, 0))
+    cached = cache_bytes > 0 or counted["too_large"] == 0  # popularity remembers nothing, for free
+    assert (counted["misses"], counted["hits"]) == ((12, 36) if cached else (48, 0))
+    assert counted["entries"] == (12 if cached else 0)
+    assert counted["bytes"] <= cache_bytes
+
+
+@pytest.mark.parametrize("tokens", [1, 40, 10**6])
+def test_batches_of_any_size_score_the_same(
+    config: ModelConfig, schema: Schema, make_batch: MakeBatch, tokens: int
+) -> None:
+    batch = make_batch(config.views(), requests=9, seed=1)
+    ranker = lively(config, schema, batch)
+    engine = Engine(ranker, config, schema, cache_bytes=0, batch_tokens=tokens)
+    assert_same(engine.score(asks(batch)), expected(ranker, batch))
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "int8"])
+def test_rounded_memories_score_nearly_the_same(
+    config: ModelConfig, schema: Schema, make_batch: MakeBatch, dtype: CacheDtype
+) -> None:
+    batch = make_batch(config.views(), requests=12)
+    ranker = lively(config, schema, batch)
+    engine = Engine(ranker, config, schema, cache_bytes=PLENTY, cache_dtype=dtype)
+    cold, cached = engine.score(asks(batch)), engine.score(asks(batch))
+    assert_same(cold, cached)  # nothing depends on whether a user was cached
+    assert_same(cold, expected(ranker, batch), tolerance=0.05)
+
+
+def test_a_user_asked_about_twice_is_encoded_once(
+    config: ModelConfig, schema: Schema, make_batch: MakeBatch
+) -> None:
+    batch = make_batch(config.views(), requests=3)
+    ranker = lively(config, schema, batch)
+    engine = Engine(ranker, config, schema, cache_bytes=PLENTY)
+    asked, wanted = asks(batch), expected(ranker, batch)
+    halves = [
+        dataclasses.replace(one, items=one.items[part])
+        for one in asked
+        for part in (slice(0, 1), slice(0, None))
+    ]
+    found = engine.score(halves)
+    assert_same(found[1::2], wanted)
+    assert_same(found[::2], [one[:1] for one in wanted])
+    counted = engine.statistics()
+    assert (counted["misses"], counted["shared"], counted["hits"]) == (3, 3, 0)

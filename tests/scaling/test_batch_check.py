@@ -126,7 +126,7 @@ def test_ids_outside_their_table_are_named(
         ("history.0.ages", put(2, 0, value=torch.nan), r"ages\[row 2, 0\] is nan"),
         ("history.0.ages", put(2, 0, value=torch.inf), r"ages\[row 2, 0\] is inf"),
         ("history.0.ages", put(2, 0, value=-60.0), r"ages\[row 2, 0\] is -60.*or -1 \(unknown\)"),
-        ("history.0.ages", Tensor.double, r"float64 of shape .*valid: float32"),
+        ("history.0.ages", Tensor.float, r"float32 of shape .*valid: float64"),
         ("history.0.mask", put(1, 1, value=1), r"mask\[row 1, 0\] is False .*right-padded"),
         ("history.0.mask", Tensor.long, r"history\[0\].mask is int64.*valid: bool"),
         ("history.0.mask", lambda t: t.repeat(1, 9), r"mask has shape.*1 \.\. 6 \(recent's length\)"),
