@@ -2,12 +2,43 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from scaling.serving_load import LoadResult
+
+
+@click.command()
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), default=10.0, show_default=True)
+@click.option("--clients", type=click.IntRange(1), default=8, show_default=True)
+@click.option("--kills", type=click.IntRange(0), default=3, show_default=True,
+              help="How often a replica is killed meanwhile.")  # fmt: skip
+@click.option("--architecture", default="transformer", show_default=True)
+@click.option("--length", type=click.IntRange(1), default=64, show_default=True,
+              help="Events that the model reads.")  # fmt: skip
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all figures.")
+def serving(
+    minutes: float, clients: int, kills: int, architecture: str, length: int, json_file: Path | None
+) -> None:
+    """A service of two replicas under load on this machine: what it answers, loses and keeps.
+
+    Every answer is compared with the model's own. Clients, service and replicas share the cores, so
+    the times are those of a busy machine.
+    """
+    from scaling.cli.output import closing
+    from scaling.cli.serve import check_installed
+    from scaling.units import write_json
+
+    check_installed()
+    found = measure(minutes, clients, kills, architecture, length)
+    if json_file:
+        write_json(json_file, found)
+    closing([json_file] if json_file else [], "climber serve --help")
+    if found["serving"]["wrong"] or found["serving"]["lost"] or found["serving"]["exit_code"]:
+        raise click.exceptions.Exit(1)
 
 
 def measure(
