@@ -54,5 +54,5 @@ $(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(INSTALL) --editable '.[dev]'
+	$(INSTALL) --editable '.[dev,serve]'
 	@touch $(VENV)/.runtime $@

@@ -38,7 +38,11 @@ UPWARDS = {
 }
 """What the other folders may not import; `scaling.cli*` may import everything."""
 
-ONLY_IN = {"ray": "scaling.sweeps.runner", "mlflow": "scaling.tracking"}
+SERVING = ("fastapi", "prometheus_client", "pydantic", "starlette", "uvicorn")
+"""What the extra `serve` installs besides Ray Serve; `climber serve` alone imports it."""
+ONLY_IN: dict[str, tuple[str, ...]] = dict.fromkeys(SERVING, ("scaling.serving",))
+ONLY_IN["ray"] = ("scaling.sweeps.runner", "scaling.serving_ray")
+ONLY_IN["mlflow"] = ("scaling.tracking",)
 """Modules whose names begin like this may import that package, no others."""
 
 FREE_OF = {
@@ -56,7 +60,6 @@ USED_AS_TOOLS = {
     "mypy", "pandas-stubs", "pre-commit", "pytest-timeout", "ruff", "scipy-stubs", "setuptools",
 }  # fmt: skip
 """Dependencies of the extra `dev` that are run rather than imported."""
-
 
 When = Literal["now", "later", "never"]
 
@@ -142,14 +145,14 @@ def _may_import(module: str, target: str) -> bool:
 def weight_complaints(imports: Imports) -> Iterator[str]:
     """Heavy packages outside their place, on any way."""
     for module, found in imports.items():
-        for package, place in ONLY_IN.items():
-            if not module.startswith(place) and any(within(i.target, [package]) for i in found):
-                yield f"{module} may not import {package}: only {place}* may"
+        for package, places in ONLY_IN.items():
+            if not module.startswith(places) and any(within(i.target, [package]) for i in found):
+                yield f"{module} may not import {package}: only {'*, '.join(places)}* may"
         for folder, packages in FREE_OF.items():
             if within(module, [folder]):
                 yield from _reached(imports, module, packages, ("now", "later"))
         if module.startswith("scaling.cli"):
-            yield from _reached(imports, module, SLOW_TO_IMPORT, ("now",))
+            yield from _reached(imports, module, (*SLOW_TO_IMPORT, *SERVING), ("now",))
 
 
 def _reached(
@@ -182,8 +185,9 @@ def declaration_complaints(
     project: Mapping[str, Any], package: Iterable[str], tests: Iterable[str]
 ) -> Iterator[str]:
     """Imports without a declared dependency, and dependencies without an import."""
-    needed = {_normal(requirement) for requirement in project["dependencies"]}
-    dev = {_normal(r) for r in project["optional-dependencies"]["dev"]}
+    extras = project["optional-dependencies"]
+    needed = {_normal(r) for r in [*project["dependencies"], *extras.get("serve", ())]}
+    dev = {_normal(r) for r in extras["dev"]}
     package, tests = third_party(package), third_party(tests)
     for where, names, declared in (("scaling", package, needed), ("tests", tests, needed | dev)):
         for name in sorted(names):
@@ -283,8 +287,9 @@ def test_accepts_a_fine_tree(tmp_path: Path) -> None:
         ("analysis/laws.py", "from scaling.analysis.fit import F", "in a circle"),
         ("analysis/x.py", "import torch", "scaling.analysis.x reaches torch"),
         ("scaling/runs.py", "def f():\n    import torch.nn", "analysis.laws -> scaling.runs"),
-        ("sweeps/grid.py", "from ray import tune", "only scaling.sweeps.runner* may"),
+        ("sweeps/grid.py", "from ray import tune", "ray: only scaling.sweeps.runner*, scaling"),
         ("scaling/batch.py", "def f():\n    import mlflow", "only scaling.tracking* may"),
+        ("scaling/batch.py", "import uvicorn", "only scaling.serving* may"),
         ("scaling/cli.py", "import pandas as pd", "scaling.cli reaches pandas"),
         ("scaling/cli.py", "from scaling.models import a", "reaches torch: scaling.cli -> "),
         ("scaling/__init__.py", "import numpy", "scaling.cli reaches numpy"),

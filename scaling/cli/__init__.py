@@ -33,6 +33,7 @@ COMMANDS = {
     "plot": "scaling.cli.analyse:plot",
     "report": "scaling.cli.analyse:report",
     "table": "scaling.cli.table:table",
+    "serve": "scaling.cli.serve:serve",
     "bench": "scaling.cli.bench:bench",
 }
 """Command to `module:attribute`, in the order of a study."""

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from scaling.cli.bench_serving import serving
+
 
 @click.group()
 def bench() -> None:
@@ -334,3 +336,6 @@ def data(events: float, memory: str, folder: Path | None, json_file: Path | None
     if json_file:
         write_json(json_file, found)
     closing([json_file] if json_file else [], "climber data list")
+
+
+bench.add_command(serving)
