@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from scaling.cli.bench_options import batch, lists, names
+from scaling.cli.bench_padding import padding
 from scaling.cli.bench_serving import serving
 
 
@@ -58,43 +60,16 @@ def _clock_and_cpu(seconds: tuple[float, float]) -> str:
     return f"{clock:.0f} ms (processor time of the driver: {processor:.0f} ms)"
 
 
-def _names(context: click.Context, parameter: click.Parameter, value: str) -> list[str]:
-    names = [name.strip() for name in value.split(",") if name.strip()]
-    if not names:
-        raise click.BadParameter(f"names nothing: {value!r}")
-    return names
-
-
-def _sizes(context: click.Context, parameter: click.Parameter, value: str) -> list[int]:
-    names = _names(context, parameter, value)
-    for name in names:
-        if not name.isdecimal() or int(name) < 1:
-            raise click.BadParameter(f"{name!r} is not a positive whole number")
-    return [int(name) for name in names]
-
-
-def _batch(context: click.Context, parameter: click.Parameter, value: str) -> int | None:
-    if value == "auto":
-        return None
-    if not value.isdecimal() or int(value) < 1:
-        raise click.BadParameter(f"{value!r} is neither a positive whole number nor 'auto'")
-    return int(value)
-
-
-def _lists(default: str, help: str, callback: Any = _sizes) -> dict[str, Any]:
-    return {"default": default, "help": help, "callback": callback, "show_default": True}
-
-
 @bench.command("training")
-@click.option("--architectures", **_lists("transformer,astro", "Which ones, or `all`.", _names))
-@click.option("--widths", **_lists("32,64,128,256,512", "Widths."))
-@click.option("--lengths", **_lists("64,256,1024", "Sequence lengths."))
+@click.option("--architectures", **lists("transformer,astro", "Which ones, or `all`.", names))
+@click.option("--widths", **lists("32,64,128,256,512", "Widths."))
+@click.option("--lengths", **lists("64,256,1024", "Sequence lengths."))
 @click.option("--depth", type=click.IntRange(1), default=4, show_default=True)
-@click.option("--blocks", **_lists("4", "Blocks of the architectures that have them."))
-@click.option("--precision", **_lists("fp32,bf16", "Precisions.", _names))
+@click.option("--blocks", **lists("4", "Blocks of the architectures that have them."))
+@click.option("--precision", **lists("fp32,bf16", "Precisions.", names))
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
-@click.option("--batch-size", **_lists("auto", "Requests, or `auto`: 4096 events a step.", _batch))
+@click.option("--batch-size", **lists("auto", "Requests, or `auto`: 4096 events a step.", batch))
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), default=4.0, show_default=True,
               help="Of training per cell.")  # fmt: skip
 @click.option("--memory", is_flag=True, help="Instead: memory of a step in each form of attention.")
@@ -150,14 +125,14 @@ def training(
 @bench.command("turbo")
 @click.option("--part", type=click.Choice(["training", "serving", "all"]), default="all",
               show_default=True)  # fmt: skip
-@click.option("--architectures", **_lists("transformer,astro", "Which ones.", _names))
-@click.option("--depths", **_lists("2,4", "Layers; serving compares at the most."))
-@click.option("--blocks", **_lists("2,4", "Blocks of the architectures that have them; serving: "
+@click.option("--architectures", **lists("transformer,astro", "Which ones.", names))
+@click.option("--depths", **lists("2,4", "Layers; serving compares at the most."))
+@click.option("--blocks", **lists("2,4", "Blocks of the architectures that have them; serving: "
                                    "the fewest."))  # fmt: skip
 @click.option("--width", type=click.IntRange(1), help="[default: training 64, serving 128]")
 @click.option("--length", type=click.IntRange(1),
               help="Events of a history, all views.  [default: training 200, serving 512]")  # fmt: skip
-@click.option("--items", **_lists("1,6,16,64,128", "Training: items per record."))
+@click.option("--items", **lists("1,6,16,64,128", "Training: items per record."))
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), default=0.8, show_default=True,
               help="Of training per arm.")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="A folder for figures.")
@@ -231,46 +206,6 @@ def reading(width: int, views: int, length: int, device: str, batch_size: int) -
     closing([], "climber bench training")
 
 
-@bench.command("padding")
-@click.argument("name", default="movielens-1m")
-@click.option("--widths", **_lists("32,64,128", "Widths."))
-@click.option("--lengths", **_lists("128,256", "Sequence lengths."))
-@click.option("--depth", type=click.IntRange(1), default=4, show_default=True)
-@click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True)
-@click.option("--turns", type=click.IntRange(1), default=5, show_default=True)
-def padding(
-    name: str, widths: list[int], lengths: list[int], depth: int, batch_size: int, turns: int
-) -> None:
-    """Training steps on whole batches and in parts of like lengths, on a data set's requests."""
-    from scaling.cli.output import closing, print_table
-    from scaling.datasets.base import DATASETS
-    from scaling.sweeps.benchmark import models_reading
-    from scaling.sweeps.benchmark_padding import measure_padding
-
-    dataset = DATASETS.get(name)()
-    models = [
-        model
-        for width in widths
-        for length in lengths
-        for model in models_reading(dataset, depth=depth, width=width, seq_len=length)
-    ]
-    rows = [
-        (
-            f"{one.model.name} width {one.model.width} length {one.model.seq_len}",
-            f"{one.whole:.1%}",
-            f"{one.in_parts:.1%}",
-            f"{one.parts:.1f}",
-            f"{1e3 * one.step_whole:.1f} ms",
-            f"{1e3 * one.step_in_parts:.1f} ms",
-            f"{one.step_whole / one.step_in_parts:.2f}",
-        )
-        for one in measure_padding(dataset, models, batch_size=batch_size, turns=turns)
-    ]
-    columns = ("model", "padding", "in parts", "parts", "whole", "in parts", "speed-up")
-    print_table(f"{name}, {depth} layers, processor time of a step", columns, rows)
-    closing([], "climber bench training")
-
-
 @bench.command("fit")
 @click.option("--coverage", is_flag=True, help="Instead: whether intervals cover, by simulation.")
 @click.option("--comparisons", is_flag=True, help="Instead: the same of multiplier and crossing.")
@@ -338,4 +273,5 @@ def data(events: float, memory: str, folder: Path | None, json_file: Path | None
     closing([json_file] if json_file else [], "climber data list")
 
 
+bench.add_command(padding)
 bench.add_command(serving)
