@@ -191,12 +191,19 @@ def _write(log: Log, schema: pa.Schema, items: list[str], aside: Path, tell: Tel
         fields.append(pa.field(field.name, kind, field.nullable and field.name not in items))
     shape = pa.schema(fields)
     done = records = 0
+    waiting: list[pa.RecordBatch] = []
     with pa_parquet.ParquetWriter(str(aside), shape, compression="zstd") as writer:
         for batch in log.batches():
             made = _records(log, batch, items, shape, done)
-            writer.write_batch(made)
+            waiting.append(made)
+            # Small row groups would repeat what columns have in common.
+            if sum(one.nbytes for one in waiting) >= log.batch_bytes:
+                writer.write_table(pa.Table.from_batches(waiting))
+                waiting.clear()
             done, records = done + len(batch), records + len(made)
             tell("write records", done / log.rows)
+        if waiting:
+            writer.write_table(pa.Table.from_batches(waiting))
         facts = {
             "format": FORMAT,
             "request": list(log.request),
