@@ -14,8 +14,9 @@ from torch import Tensor
 
 from scaling.batch import Batch, Candidates, Context, Schema, ViewBatch
 from scaling.config import register
-from scaling.models.base import MODELS, Memory, Reference, ReferenceConfig
+from scaling.models.base import MODELS, Memory
 from scaling.models.popularity import Popularity, logits_of
+from scaling.models.reference import Reference, ReferenceConfig
 
 _PENDING = 1 << 20
 """Examples that wait to be merged into the table: sorting more at once costs less."""

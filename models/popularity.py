@@ -12,7 +12,8 @@ from torch import Tensor
 
 from scaling.batch import Batch, Candidates, Context, Schema, ViewBatch
 from scaling.config import register
-from scaling.models.base import MODELS, Memory, Reference, ReferenceConfig
+from scaling.models.base import MODELS, Memory
+from scaling.models.reference import Reference, ReferenceConfig
 
 
 @register(MODELS, "popularity")

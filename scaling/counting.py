@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from scaling.batch import Batch, Candidates, Context, ViewBatch
-from scaling.models.base import Reference, ReferenceConfig
+from scaling.models.reference import Reference, ReferenceConfig
 from scaling.running import Progress, Run
 from scaling.trial import TrialConfig
 

@@ -7,7 +7,8 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from scaling.models.base import MODELS, ModelConfig, ReferenceConfig
+from scaling.models.base import MODELS, ModelConfig
+from scaling.models.reference import ReferenceConfig
 from scaling.sweeps.design import rungs, variants
 
 

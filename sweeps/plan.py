@@ -17,7 +17,7 @@ from scaling.compute import TRAINING_FACTOR
 from scaling.config import canonical_json
 from scaling.counting import requests_to_count
 from scaling.datasets.base import Dataset, DatasetConfig
-from scaling.models.base import ReferenceConfig
+from scaling.models.reference import ReferenceConfig
 from scaling.records import counts
 from scaling.running import opened
 from scaling.sweeps import cost

@@ -25,9 +25,9 @@ from scaling.datasets.cutting import candidate_events
 from scaling.datasets.log import UNKNOWN_TIME, EventLog
 from scaling.datasets.logged import LoggedConfig, LoggedDataset
 from scaling.datasets.splits import SPLIT_RULES, SplitRule
-from scaling.models.base import Reference
 from scaling.models.markov import MarkovConfig
 from scaling.models.popularity import PopularityConfig
+from scaling.models.reference import Reference
 
 SHARED_KUAIRAND = Path(__file__).parents[3] / "shared" / "data" / "KuaiRand-Pure"
 EVALUATED: tuple[Split, ...] = ("validation", "test")

@@ -13,9 +13,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from scaling.batch import Batch, Candidates, Context, ItemAttribute, Schema, View, ViewBatch
 from scaling.models.astro import AstroConfig
 from scaling.models.attention import use_implementation
-from scaling.models.base import MODELS, ModelConfig, Ranker, Reference
+from scaling.models.base import MODELS, ModelConfig, Ranker
 from scaling.models.hybrid import HybridConfig
 from scaling.models.lightning import LightningConfig
+from scaling.models.reference import Reference
 from scaling.models.transformer import TransformerConfig
 
 ITEMS, SCENARIOS = 50, 3

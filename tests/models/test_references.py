@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from scaling.batch import Batch, Candidates, Context, Schema, ViewBatch
-from scaling.models.base import MODELS, Memory, Reference
+from scaling.models.base import MODELS, Memory
 from scaling.models.markov import MarkovConfig
 from scaling.models.popularity import PopularityConfig
+from scaling.models.reference import Reference
 
 ITEMS = 6
 SCHEMA = Schema(

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from scaling.batch import Batch, Candidates, Schema
 from scaling.losses import training_loss
-from scaling.models.base import ModelConfig, Ranker, Reference
+from scaling.models.base import ModelConfig, Ranker
+from scaling.models.reference import Reference
 from scaling.optim import Optimizers
 from scaling.trial import TrainingConfig
 

@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from scaling.batch import Batch, Schema
-from scaling.models.base import MODELS, ModelConfig, Ranker, Reference
+from scaling.models.base import MODELS, ModelConfig, Ranker
+from scaling.models.reference import Reference
 from scaling.models.turbo import Asked, Engine
 from scaling.models.turbo_precision import CacheDtype
 

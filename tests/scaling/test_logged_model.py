@@ -14,7 +14,8 @@ import torch
 from scaling import logged_model
 from scaling.batch import Schema
 from scaling.datasets.synthetic import SyntheticConfig
-from scaling.models.base import MODELS, ModelConfig, Ranker, Reference
+from scaling.models.base import MODELS, ModelConfig, Ranker
+from scaling.models.reference import Reference
 from scaling.pyfunc import Scorer, _load_pyfunc, columns_of, example_of
 
 DATA = SyntheticConfig.tiny().open()
