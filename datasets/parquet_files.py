@@ -9,6 +9,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 
+from scaling.datasets.text_values import path_literal
+
 
 def parquet_types(path: Path) -> dict[str, pa.DataType]:
     """The types of a file's columns; `ValueError` for one that is not whole."""
@@ -67,12 +69,9 @@ _KINDS = {
 
 def scan(path: Path) -> str:
     """A table expression of a file's rows, with the number of each as `file_row_number`."""
-    return f"read_parquet({literal(str(path))}, file_row_number = true)"
-
-
-def literal(text: str) -> str:
-    """The text as SQL."""
-    return "'" + text.replace("'", "''") + "'"
+    # Else a folder named user_id=5 would stand in for the column user_id.
+    options = "file_row_number = true, hive_partitioning = false"
+    return f"read_parquet({path_literal(path)}, {options})"
 
 
 def name(text: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 Valid = dict[str, tuple[str, str]]
 """By column: a condition in SQL over the columns, and in words what is valid."""
@@ -68,6 +70,11 @@ def _times(column: str, unit: str, per_second: int) -> Valid:
 def literal(value: str) -> str:
     """A text in SQL."""
     return "'" + value.replace("'", "''") + "'"
+
+
+def path_literal(path: Path) -> str:
+    """A file in SQL: as a pattern that no other path matches, since DuckDB takes it as one."""
+    return literal(re.sub(r"[*?\[]", r"[\g<0>]", str(path)))
 
 
 def name_of(column: str) -> str:

@@ -76,8 +76,9 @@ def prepare_dataset(
 
     A run that was killed goes on where it was.
     """
-    from scaling.cli.output import closing, progress_bar
+    from scaling.cli.output import closing, progress_bar, warn
     from scaling.datasets.catalogue import licence, placed, prepare
+    from scaling.datasets.conversion_leftovers import described, interrupted
     from scaling.datasets.remote_files import copied_here
     from scaling.datasets.store import cache_dir
     from scaling.units import parse_bytes
@@ -94,6 +95,11 @@ def prepare_dataset(
         path = prepare(config, limit, tell)
     if path is None:
         click.echo(f"{name} is generated when it is read: there is nothing to prepare")
+    elif others := interrupted(path):
+        warn(
+            f"interrupted conversions of {name}, which go on when they are asked for with the same "
+            f"files and options, and may be deleted: {described(others)}"
+        )
     settings = "".join(f" --set {shlex.quote(option)}" for option in options)
     if place:
         settings = f" --set {shlex.quote(f'path={place}')}{settings}"
