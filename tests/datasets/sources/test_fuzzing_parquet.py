@@ -150,7 +150,8 @@ def check(connection: duckdb.DuckDBPyConnection, seed: int, path: Path) -> bool:
     try:
         rows = rows_read(connection, config, path)
     except ValueError as error:
-        assert str(path) in str(error), str(error)
+        message = str(error)
+        assert str(path) in message, message
         return False
     assert rows == pa_parquet.read_metadata(path).num_rows
     return True
