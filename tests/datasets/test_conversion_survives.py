@@ -165,6 +165,8 @@ except ValueError as error:
 def test_a_full_disk_is_said(source: Path, tmp_path: Path, most: int) -> None:
     """The limit holds for a whole process: another one, not pytest's own. 20,000 bytes are too few
     for the database, 600,000 for a column."""
+    older = tmp_path / "yambda" / ".log-0.partial"
+    older.mkdir(parents=True)
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_ROOM, str(source), str(most)],
         capture_output=True,
@@ -174,4 +176,5 @@ def test_a_full_disk_is_said(source: Path, tmp_path: Path, most: int) -> None:
     )
     assert "cannot write" in done.stdout, done.stdout + done.stderr
     assert "make room" in done.stdout
+    assert f"interrupted conversions that may be deleted: {older} (0 GB)" in done.stdout
     assert not [entry for entry in (tmp_path / "yambda").iterdir() if entry.name[0] != "."]
