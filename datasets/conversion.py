@@ -29,6 +29,7 @@ from scaling.config import canonical_json
 from scaling.datasets.conversion_columns import ColumnFile, column_blocks
 from scaling.datasets.conversion_dictionaries import write_dictionary
 from scaling.datasets.conversion_engine import Engine, Progress, explained, opened
+from scaling.datasets.conversion_leftovers import lock_file, work_folder
 from scaling.datasets.conversion_lock import locked
 from scaling.datasets.conversion_parts import write_parts
 from scaling.datasets.conversion_tables import (
@@ -75,8 +76,7 @@ def convert(
     Raises:
         ValueError: damaged files, too little memory, a full disk: with the cure.
     """
-    work = path.with_name(f".{path.name}.partial")
-    lock = path.with_name(f".{path.name}.lock")
+    work, lock = work_folder(path), lock_file(path)
     source = ", ".join(conversion.record["files"])
     with (
         explained(path, source, memory),

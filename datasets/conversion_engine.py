@@ -15,6 +15,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from scaling.datasets.conversion_leftovers import described, interrupted
+
 Progress = Callable[[str, float], None]
 """Told the stage and its finished share, 0 to 1."""
 
@@ -171,9 +173,11 @@ _FULL = (
 
 
 def _no_room(path: Path, reason: str) -> ValueError:
+    others = interrupted(path)
+    room = f"; interrupted conversions that may be deleted: {described(others)}" if others else ""
     return ValueError(
         f"cannot write {path}: {reason}; make room there (the finished stages are kept), or choose "
-        "another folder with the environment variable CLIMBER_CACHE"
+        f"another folder with the environment variable CLIMBER_CACHE{room}"
     )
 
 

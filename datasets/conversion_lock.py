@@ -36,6 +36,22 @@ def locked(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
             os.close(file)
 
 
+def is_held(path: Path) -> bool:
+    """Whether a process holds the lock file now."""
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        # Shared: two that ask at a time don't take each other for the holder.
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
 def _is_there(path: Path, file: int) -> bool:
     try:
         return os.path.samestat(path.stat(), os.fstat(file))

@@ -96,6 +96,9 @@ class TableFiles:
             listed = ", ".join(map(name_of, wanted))
             parts.append(f"SELECT {listed}, {before} + file_row_number AS row FROM {rows}")
             before += pa_parquet.read_metadata(path).num_rows
+        if not before:
+            listed = ", ".join(map(str, self.paths))
+            raise ValueError(f"{listed} holds no rows; get it again")
         return " UNION ALL ".join(parts)
 
     def _value(self, column: str, kind: str) -> str:

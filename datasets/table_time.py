@@ -42,17 +42,19 @@ def time_check(
         ValueError: no unit for numbers, or one that does not fit: names the one that does; some
             times are plausible and others are not: names the first of those.
     """
+    first = files.paths[0]
     if files.numeric_time and not unit:
         looks = [one for one in UNITS if _plausible(connection, rows, column, one)[0]]
         seems = f"its values look like {looks[0]}" if looks else "its values tell nothing"
         raise ValueError(
-            f"the column {column!r} holds numbers, and their unit must be known: {seems}; set "
+            f"{first}: the column {column!r} holds numbers, and their unit must be known: {seems}; set "
             f"time_unit to one of {', '.join(UNITS)} (climber data prepare table --set "
             f"time_unit={looks[0] if looks else 's'})"
         )
     if not files.numeric_time and unit:
         raise ValueError(
-            f"table.time_unit is {unit!r}, but the column {column!r} holds moments; leave it empty"
+            f"{first}: table.time_unit is {unit!r}, but the column {column!r} holds moments; leave "
+            "it empty"
         )
     some, every = _plausible(connection, rows, column, unit)
     if every:
@@ -65,8 +67,8 @@ def time_check(
     ]
     if looks:
         raise ValueError(
-            f"table.time_unit is {unit!r}, but the values of the column {column!r} look like "
-            f"{looks[0]}: set time_unit={looks[0]}"
+            f"{first}: table.time_unit is {unit!r}, but the values of the column {column!r} look "
+            f"like {looks[0]}: set time_unit={looks[0]}"
         )
 
 

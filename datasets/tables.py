@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -36,7 +37,8 @@ def read_table(
         quoting: whether a value may stand in double quotes.
 
     Raises:
-        ValueError: a missing column, a row that is cut off or too long, a value of another kind.
+        ValueError: a missing column, a row that is cut off or too long, a value of another kind,
+            bytes that are not UTF-8.
     """
     header = list(names) if names is not None else _header(text, separator)
     missing = [name for name in columns if name not in header]
@@ -82,6 +84,10 @@ def check_values(
         )
 
 
+_NO_TEXT = re.compile("[\udc80-\udcff]")
+"""A byte that is not UTF-8, as `surrogateescape` decodes it."""
+
+
 def _no_rows(place: str) -> ValueError:
     return ValueError(f"{place} holds no rows; it may be truncated: get it again")
 
@@ -102,7 +108,7 @@ def _diagnosis(
     error: Exception,
 ) -> ValueError:
     """What is wrong and where, found by reading line by line: slow, but only once."""
-    lines = io.StringIO(text.decode("utf-8", errors="replace"), newline="")
+    lines = io.StringIO(text.decode("utf-8", errors="surrogateescape"), newline="")
     rows = csv.reader(
         lines,
         delimiter=separator,
@@ -119,6 +125,10 @@ def _diagnosis(
                 "the file may be truncated: get it again"
             )
         for name, value in zip(header, row):
+            if name in columns and (bad := _NO_TEXT.search(value)):
+                return ValueError(
+                    f"{where}, column {name!r}: byte 0x{ord(bad[0]) - 0xDC00:02x} is not UTF-8"
+                )
             if columns.get(name) == "int" and not _is_int(value):
                 return ValueError(f"{where}, column {name!r}: {value!r} is not a whole number")
     try:

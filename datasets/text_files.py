@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from scaling.datasets.sql import file_of, literal, name_of
 from scaling.datasets.text_diagnosis import Dialect, header_names, parse_failure, place_of, shown
 from scaling.datasets.text_scan import Scan, is_compressed, scan
-from scaling.datasets.text_values import KINDS, Valid
+from scaling.datasets.text_values import KINDS, Valid, literal, name_of, path_literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -182,12 +182,14 @@ class _Files:
             "strict_mode": "true",
             "null_padding": "false",
             "ignore_errors": "false",
+            # Else a folder named c0=5 would stand in for the first column.
+            "hive_partitioning": "false",
             "columns": f"{{{columns}}}",
         }
         if newline == "\n":
             # DuckDB 2.0 misreads CR LF when it is told of it, and finds it when it is not.
             options["new_line"] = "'\\n'"
-        listed = ", ".join(file_of(path) for path in paths)
+        listed = ", ".join(map(path_literal, paths))
         chosen = ", ".join(f"{name} = {value}" for name, value in options.items())
         return f"SELECT * FROM read_csv([{listed}], {chosen})"
 

@@ -78,7 +78,7 @@ def prepare_dataset(
     """
     from scaling.cli.output import closing, progress_bar, warn
     from scaling.datasets.catalogue import licence, placed, prepare
-    from scaling.datasets.leftovers import leftovers
+    from scaling.datasets.conversion_leftovers import described, interrupted
     from scaling.datasets.remote_files import copied_here
     from scaling.datasets.store import cache_dir
     from scaling.units import format_si, parse_bytes
@@ -95,10 +95,10 @@ def prepare_dataset(
         path = prepare(config, limit, tell)
     if path is None:
         click.echo(f"{name} is generated when it is read: there is nothing to prepare")
-    for work, size in leftovers(cache_dir() / name).items():
+    elif others := interrupted(path):
         warn(
-            f"{work} holds {format_si(size, 'B', 3)} of a run that was killed; delete it unless you "
-            "mean to go on with its options and files"
+            f"interrupted conversions of {name}, which go on when they are asked for with the same "
+            f"files and options, and may be deleted: {described(others)}"
         )
     settings = "".join(f" --set {shlex.quote(option)}" for option in options)
     if place:

@@ -52,6 +52,20 @@ def test_a_prepared_set_is_not_prepared_again(tmp_path: Path) -> None:
     assert first.splitlines()[-2:] == again.splitlines()[-2:]
 
 
+def test_interrupted_conversions_are_told(tmp_path: Path) -> None:
+    """But not removed: they can go on."""
+    write_events(tmp_path / "multi_event.parquet", 1000)
+    command = ("data", "prepare", "yambda", "--from", str(tmp_path))
+    assert "interrupted conversions of" not in said(*command)
+    work = tmp_path / "cache" / "yambda" / ".log-0123456789abcdef.partial"
+    work.mkdir()
+    (work / "events.duckdb").write_bytes(b"0" * 5_000_000)
+    told = said(*command)
+    assert "interrupted conversions of yambda" in told
+    assert f"{work} (0.005 GB)" in told
+    assert work.is_dir()
+
+
 def test_files_at_a_uri_are_copied_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLIMBER_CACHE", str(tmp_path / "cache"))
     away = tmp_path / "away"

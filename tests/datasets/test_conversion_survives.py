@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from scaling.datasets import conversion_parts
+from scaling.datasets.conversion_leftovers import described, interrupted, lock_file
 from scaling.datasets.conversion_lock import locked
 from scaling.datasets.store import is_stored
 from scaling.datasets.yambda import YambdaConfig
@@ -74,6 +76,19 @@ def stopped_in(config: YambdaConfig, last: str) -> Path:
     path = config.prepared_path()
     assert not path.exists()
     return path.with_name(f".{path.name}.partial")
+
+
+def test_interrupted_work_of_other_options_is_told_and_kept(config: YambdaConfig) -> None:
+    work = stopped_in(config, "sort part 3")
+    other = dataclasses.replace(config, min_user_events=2).prepare()
+    assert interrupted(other) == [work]
+    assert interrupted(config.prepared_path()) == [], "its own, from which it goes on"
+    assert re.fullmatch(rf"{re.escape(str(work))} \(0\.\d+ GB\)", described([work]))
+    with locked(lock_file(config.prepared_path()), lambda: None):
+        assert interrupted(other) == [], "another process works on it"
+    assert interrupted(other) == [work]
+    config.prepare()
+    assert interrupted(other) == []
 
 
 def stages(config: YambdaConfig) -> set[str]:
@@ -150,6 +165,8 @@ except ValueError as error:
 def test_a_full_disk_is_said(source: Path, tmp_path: Path, most: int) -> None:
     """The limit holds for a whole process: another one, not pytest's own. 20,000 bytes are too few
     for the database, 600,000 for a column."""
+    older = tmp_path / "yambda" / ".log-0.partial"
+    older.mkdir(parents=True)
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_ROOM, str(source), str(most)],
         capture_output=True,
@@ -159,4 +176,5 @@ def test_a_full_disk_is_said(source: Path, tmp_path: Path, most: int) -> None:
     )
     assert "cannot write" in done.stdout, done.stdout + done.stderr
     assert "make room" in done.stdout
+    assert f"interrupted conversions that may be deleted: {older} (0 GB)" in done.stdout
     assert not [entry for entry in (tmp_path / "yambda").iterdir() if entry.name[0] != "."]

@@ -70,6 +70,23 @@ def labels(log: EventLog) -> list[set[str]]:
     ]
 
 
+@pytest.mark.parametrize(
+    "name", ["t[1].parquet", "t*.parquet", "it's ?.parquet", "[a-t]/1.parquet"]
+)
+def test_a_name_with_glob_characters_names_one_file(name: str, tmp_path: Path) -> None:
+    for other in ("t1.parquet", "t.parquet", "it's 1.parquet", "t/1.parquet"):
+        write(ROWS, tmp_path / "data" / other)
+    one = {column: values[:1] for column, values in ROWS.items()}
+    log, facts = logged(write(one, tmp_path / "data" / name), **MAPPED)
+    assert (log.num_events, facts["events_read"]) == (1, 1)
+
+
+def test_a_folder_named_as_a_column_is_only_a_folder(tmp_path: Path) -> None:
+    path = write(ROWS, tmp_path / "visitorid=99" / "t.parquet")
+    log, _ = logged(path, **MAPPED)
+    assert log.num_users == 2
+
+
 @pytest.mark.parametrize("name", ["t.parquet", "t.csv", "t.tsv", "t.csv.gz"])
 def test_values_of_a_column_are_behaviours(name: str, tmp_path: Path) -> None:
     path = write(ROWS, tmp_path / "data" / name)

@@ -30,8 +30,10 @@ def test_wanted_columns_are_read_in_any_order() -> None:
         (b"a,b\n1,x\n2.5,y\n", "f, line 3, column 'a': '2.5' is not a whole number"),
         (b"a,b\n,x\n", "f, line 2, column 'a': '' is not a whole number"),
         (b"a,b\n99999999999999999999,x\n", "line 2, column 'a': '9+' is not"),
-        (b"a,b\n1,\xff\n", "f, line 2, byte 3: 0xff is not UTF-8"),
-        (b"a,b\n1,x\n22,y\xc3\n", "f, line 3, byte 5: 0xc3 is not UTF-8"),
+        (b"a,b\n1,x\n2,y\xffz\n", "f, line 3, column 'b': byte 0xff is not UTF-8"),
+        (b"a,b\n1,x\n\xc3,y\n", "f, line 3, column 'a': byte 0xc3 is not UTF-8"),
+        (b"a,b\n1,x\n2,y\xc3", "f, line 3, column 'b': byte 0xc3 is not UTF-8"),
+        (b"a,c,b\n1,\xff,x\n2,z,\x80\n", "f, line 3, column 'b': byte 0x80 is not UTF-8"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place(text: bytes, message: str) -> None:

@@ -68,6 +68,13 @@ def test_a_name_with_glob_characters_names_one_file(connection: Any, tmp_path: P
     assert [a for _, a, _ in rows(connection, paths)] == [2, 3]
 
 
+def test_folders_named_as_columns_are_only_folders(connection: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "c0=8" / "a=9"
+    folder.mkdir(parents=True)
+    (folder / "f.csv").write_bytes(b"a,b\n1,x\n")
+    assert [a for _, a, _ in rows(connection, [folder / "f.csv"])] == [1]
+
+
 def test_types_and_optional_values(connection: Any, written: Any) -> None:
     paths = written(b"a,b,c,d\n9223372036854775807,-1.5e3,True,\n-9223372036854775808,,,x\n")
     columns = {"a": "BIGINT", "b": "DOUBLE", "c": "BOOLEAN", "d": "VARCHAR"}

@@ -134,7 +134,7 @@ MUTATIONS: tuple[Mutation, ...] = (
 WHOLE_FILE = (
     "has no column", "holds no rows", "is cut off: its gzip", "is no whole gzip",
     "holds the columns",
-    "can't be read: In CSV column", "can't be read: Could not skip",
+    "can't be read: Could not skip",
 )  # fmt: skip
 
 
