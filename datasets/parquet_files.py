@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 
-from scaling.datasets.text_values import path_literal
+from scaling.datasets.sql import file_of, name_of
 
 
 def parquet_types(path: Path) -> dict[str, pa.DataType]:
@@ -71,12 +71,7 @@ def scan(path: Path) -> str:
     """A table expression of a file's rows, with the number of each as `file_row_number`."""
     # Else a folder named user_id=5 would stand in for the column user_id.
     options = "file_row_number = true, hive_partitioning = false"
-    return f"read_parquet({path_literal(path)}, {options})"
-
-
-def name(text: str) -> str:
-    """The name of a column as SQL."""
-    return '"' + text.replace('"', '""') + '"'
+    return f"read_parquet({file_of(path)}, {options})"
 
 
 def check_rows(

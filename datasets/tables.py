@@ -131,15 +131,6 @@ def _diagnosis(
                 )
             if columns.get(name) == "int" and not _is_int(value):
                 return ValueError(f"{where}, column {name!r}: {value!r} is not a whole number")
-    try:
-        text.decode("utf-8")
-    except UnicodeDecodeError as wrong:
-        before = text[: wrong.start]
-        line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
-        return ValueError(
-            f"{place}, line {line}, byte {column}: {text[wrong.start]:#x} is not UTF-8; get the "
-            "file again, or convert it"
-        )
     return ValueError(f"{place} can't be read: {error}")
 
 

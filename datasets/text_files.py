@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from scaling.datasets.sql import file_of, literal, name_of
 from scaling.datasets.text_diagnosis import Dialect, header_names, parse_failure, place_of, shown
 from scaling.datasets.text_scan import Scan, is_compressed, scan
-from scaling.datasets.text_values import KINDS, Valid, literal, name_of, path_literal
+from scaling.datasets.text_values import KINDS, Valid
 
 if TYPE_CHECKING:
     import duckdb
@@ -189,7 +189,7 @@ class _Files:
         if newline == "\n":
             # DuckDB 2.0 misreads CR LF when it is told of it, and finds it when it is not.
             options["new_line"] = "'\\n'"
-        listed = ", ".join(map(path_literal, paths))
+        listed = ", ".join(map(file_of, paths))
         chosen = ", ".join(f"{name} = {value}" for name, value in options.items())
         return f"SELECT * FROM read_csv([{listed}], {chosen})"
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from scaling.datasets.sql import name_of
 
@@ -67,18 +65,3 @@ def _times(column: str, unit: str, per_second: int) -> Valid:
     first, last = 631_152_000 * per_second, 4_102_444_800 * per_second
     words = f"{unit} since 1970, {first} (1990) to {last} (2100)"
     return {column: (f"{name_of(column)} BETWEEN {first} AND {last}", words)}
-
-
-def literal(value: str) -> str:
-    """A text in SQL."""
-    return "'" + value.replace("'", "''") + "'"
-
-
-def path_literal(path: Path) -> str:
-    """A file in SQL: as a pattern that no other path matches, since DuckDB takes it as one."""
-    return literal(re.sub(r"[*?\[]", r"[\g<0>]", str(path)))
-
-
-def name_of(column: str) -> str:
-    """A column's name in SQL."""
-    return '"' + column.replace('"', '""') + '"'

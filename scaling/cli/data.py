@@ -81,7 +81,7 @@ def prepare_dataset(
     from scaling.datasets.conversion_leftovers import described, interrupted
     from scaling.datasets.remote_files import copied_here
     from scaling.datasets.store import cache_dir
-    from scaling.units import format_si, parse_bytes
+    from scaling.units import parse_bytes
 
     limit = parse_bytes(memory) if memory else None
     if place and "://" in place:

@@ -58,6 +58,7 @@ def test_usage_errors_name_the_value_and_the_cure(
     assert [path.name for path in tmp_path.iterdir()] == ["log.parquet"]
 
 
+@pytest.mark.slow
 def test_the_benchmark_of_records_writes_its_figures(tmp_path: Path) -> None:
     figures = tmp_path / "turbo.json"
     told = said(
