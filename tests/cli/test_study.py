@@ -85,6 +85,7 @@ def test_max_compute_cuts_whole_budgets(swept: Study) -> None:
     assert "smallest budget, 1e+08, need 4e+08 FLOPs" in too_little.stderr
 
 
+@pytest.mark.slow
 def test_the_overhead_of_a_sweep_can_be_measured(swept: Study) -> None:
     _, climber, _ = swept
     printed = climber("bench", "sweep", "--small", "1", "--large", "4").stdout

@@ -108,6 +108,7 @@ def test_popular_items_are_drawn_more_often_in_any_catalogue() -> None:
         assert counts[0] == pytest.approx(np.log(2) / np.log(items + 1), rel=0.1)
 
 
+@pytest.mark.slow
 def test_memory_is_measured_in_every_form() -> None:
     model = benchmark.model_of("transformer", depth=3, width=16, seq_len=512)
     found = {form: memory_of_step(model, form, 2) for form in FORMS}

@@ -201,6 +201,7 @@ INTERRUPTED = """
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_finished(
     tiny: Any, store: str, tmp_path: Path, ray_running: None
 ) -> None:
