@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from scaling.batch import Batch, Candidates, Context, ViewBatch
+from scaling.batch import Batch, Candidates
 
 Ints = npt.NDArray[np.int64]
 
@@ -77,7 +77,7 @@ def split(batch: Batch, items_per_record: int) -> Batch:
     place = (first[:, None] + column) * mask
     items = batch.candidates.items[rows[:, None], place] * mask
     labels = batch.labels[rows[:, None], place] * mask[..., None]
-    repeated = select(batch, rows)
+    repeated = batch.rows(rows)
     return replace(repeated, candidates=Candidates(items, mask), labels=labels)
 
 
@@ -139,25 +139,8 @@ def join(batch: Batch) -> Batch:
         return out
 
     candidates = Candidates(filled(batch.candidates.items), filled(batch.candidates.mask))
-    once = select(batch, torch.from_numpy(starts).to(device))
+    once = batch.rows(torch.from_numpy(starts).to(device))
     return replace(once, candidates=candidates, labels=filled(batch.labels))
-
-
-def select(batch: Batch, rows: Tensor) -> Batch:
-    """The requests `rows` (int64 [r]) of a batch, in that order, repeated where a row is."""
-
-    def of(part: ViewBatch | Context | Candidates) -> dict[str, Tensor]:
-        return {field.name: getattr(part, field.name)[rows] for field in fields(part)}
-
-    return Batch(
-        history=tuple(ViewBatch(**of(view)) for view in batch.history),
-        context=Context(**of(batch.context)),
-        candidates=Candidates(**of(batch.candidates)),
-        labels=batch.labels[rows],
-        users=batch.users[rows],
-        requests=batch.requests[rows],
-        distinct_events=batch.distinct_events[rows],
-    )
 
 
 def _check_equal(batch: Batch, first: Ints) -> None:

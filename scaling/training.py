@@ -104,7 +104,10 @@ class TrialRun(Run):
         share = self._share
         self._count(batch)
         mine = batch if self._team is None else self._team.part(batch)
-        parts = [self._backward(part, batch) for part in in_parts(mine, self.part_price)]
+        whole = self._terms(batch)
+        if self._team is not None:
+            whole *= self._team.copies(batch)
+        parts = [self._backward(part, whole) for part in in_parts(mine, self.part_price)]
         loss = torch.stack(parts).sum()
         if self._team is not None:
             loss = self._team.sum_gradients(list(self._ranker.parameters()), loss)
@@ -121,15 +124,19 @@ class TrialRun(Run):
         # Back in the form of requests, any loss is what it is without records.
         return gathered(self._ranker(split(batch, most)), batch.num_candidates(), most)
 
-    def _backward(self, batch: Batch, whole: Batch) -> Tensor:
-        """Add the gradients of `batch`, requests of the step's `whole` batch; returns their share
-        of the whole's log loss."""
+    def _terms(self, batch: Batch) -> npt.NDArray[np.int64]:
+        """How many terms the batch's log loss and its rank loss are means over."""
+        candidates, pairs = int(batch.candidates.mask.sum()), 0
+        if self.trial.training.rank_loss:
+            pairs = int(ranked_pairs(batch, self._dataset.schema.label_rates).sum())
+        return np.array([candidates, pairs])
+
+    def _backward(self, batch: Batch, whole: npt.NDArray[np.int64]) -> Tensor:
+        """Add the gradients of `batch`, requests of a step's batch that has so many terms, over all
+        processes; returns their share of that batch's log loss."""
         training, rates = self.trial.training, self._dataset.schema.label_rates
-        weight = self._weight(batch.candidates.mask, whole.candidates.mask, whole)
-        rank_weight = training.rank_loss
-        if rank_weight:
-            mine, all_of_them = (ranked_pairs(one, rates) for one in (batch, whole))
-            rank_weight *= self._weight(mine, all_of_them, whole)
+        weight, of_pairs = map(float, self._terms(batch) / np.maximum(whole, 1))
+        rank_weight = training.rank_loss * of_pairs
         if training.device == "cuda":
             batch = batch.pin_memory().to("cuda")
         with torch.autocast(training.device, torch.bfloat16, enabled=training.precision == "bf16"):
@@ -154,11 +161,6 @@ class TrialRun(Run):
             objective = objective + auxiliary
         objective.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
-
-    def _weight(self, mine: Tensor, all_of_them: Tensor, whole: Batch) -> float:
-        """What a mean over the true terms of `mine` counts in the step's mean over all of them."""
-        share = int(mine.sum()) / max(int(all_of_them.sum()), 1)
-        return share if self._team is None else share / self._team.copies(whole)
 
     def _count(self, batch: Batch) -> None:
         """Add the batch's requests and FLOPs to the totals: those spent, record by record."""

@@ -59,11 +59,11 @@ def _measured(dataset: DatasetConfig, model: ModelConfig, batch_size: int, turns
                     run.train_on(batch)
                 took[form].append((time.process_time() - begin) / STEPS)
             for batch in turn:
+                cut = {"whole": [batch], "parts": in_parts(batch, price)}
                 held += int(batch.lengths().sum())
-                parts += len(in_parts(batch, price))
-                for form, paid in forms.items():
-                    cut = in_parts(batch, paid)
-                    places[form] += sum(view.mask.numel() for part in cut for view in part.history)
+                parts += len(cut["parts"])
+                for form, pieces in cut.items():
+                    places[form] += sum(v.mask.numel() for piece in pieces for v in piece.history)
     finally:
         run.close()
     return Padding(

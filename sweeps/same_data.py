@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Sequence
 
@@ -35,12 +36,12 @@ def same_data(
         raise ValueError(f"sweep {title!r}: requests must be positive, got {requests}")
     data = dataset.open()
 
-    def budget(model: ModelConfig, recipe: Recipe) -> float:
-        cost = request_cost(model, data, recipe.items_per_record)
-        return requests * rounded(cost.training_flops)
+    @functools.cache  # recipes of many learning rates ask the same
+    def budget(model: ModelConfig, items_per_record: int) -> float:
+        return requests * rounded(request_cost(model, data, items_per_record).training_flops)
 
     trials = itertools.chain.from_iterable(
-        trials_of([(model, budget(model, recipe))], dataset, seeds, recipe)
+        trials_of([(model, budget(model, recipe.items_per_record))], dataset, seeds, recipe)
         for model, recipe in itertools.product(trained(models), recipes)
     )
     return Sweep(title=title, trials=(*trials, *reference_trials(models, dataset)))

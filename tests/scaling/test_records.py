@@ -18,7 +18,7 @@ from scaling.datasets.synthetic import SyntheticConfig
 from scaling.models.astro import AstroConfig
 from scaling.models.base import ModelConfig
 from scaling.models.transformer import TransformerConfig
-from scaling.records import counts, cut, gathered, join, select, split
+from scaling.records import counts, cut, gathered, join, split
 from scaling.results import TrialResult
 from scaling.sweeps.cost import memory_bytes
 from scaling.sweeps.plan import make_plan
@@ -71,7 +71,7 @@ def test_single_items_are_the_requests_candidates_in_their_order(batch: Batch) -
     row = 0
     for request in range(len(batch)):
         for place in range(int(batch.num_candidates()[request])):
-            alone = select(records, torch.tensor([row]))
+            alone = records.rows(torch.tensor([row]))
             assert alone.candidates.items.tolist() == [
                 [int(batch.candidates.items[request, place])]
             ]
@@ -85,7 +85,7 @@ def test_single_items_are_the_requests_candidates_in_their_order(batch: Batch) -
 def test_records_in_any_order_are_joined_by_request(batch: Batch) -> None:
     records = split(batch, 2)
     order = torch.randperm(len(records), generator=torch.Generator().manual_seed(1))
-    joined = join(select(records, order))
+    joined = join(records.rows(order))
     ids = records.requests[order].tolist()
     assert joined.requests.tolist() == list(dict.fromkeys(ids))
     for row, request in enumerate(joined.requests.tolist()):
