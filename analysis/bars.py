@@ -45,3 +45,33 @@ class TimeBars:
     marks: tuple[tuple[str, np.datetime64], ...]
     """What begins, and when."""
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ForestPanel:
+    """Values with intervals, a row each, from above."""
+
+    title: str
+    labels: tuple[str, ...]
+    values: Array
+    """[labels]; NaN where there is none."""
+    lower: Array
+    """[labels]; NaN: no interval."""
+    upper: Array
+    """[labels]; infinite: it is open."""
+
+
+@dataclass(frozen=True)
+class Forest:
+    """Panels of values with intervals below each other, on one axis."""
+
+    name: str
+    """Of the file, without its ending."""
+    title: str
+    x_label: str
+    panels: tuple[ForestPanel, ...]
+    equal: float | None
+    """Where a line stands from which rows differ."""
+    log: bool
+    """Whether the axis is logarithmic."""
+    notes: tuple[str, ...]

@@ -8,7 +8,16 @@ from typing import Literal
 from scaling.analysis.law import Array
 
 Kind = Literal[
-    "seeds", "configurations", "frontier", "line", "curve", "beyond", "band", "floor", "reference"
+    "seeds",
+    "configurations",
+    "frontier",
+    "line",
+    "curve",
+    "beyond",
+    "band",
+    "interval",
+    "floor",
+    "reference",
 ]
 
 
@@ -20,9 +29,11 @@ class Layer:
     key: str
     x: Array
     y: Array
-    """The lower edge for a `band`; one value for a `floor` or a `reference`."""
+    """The lower edge for a `band` and an `interval`; one value for a `floor` or a `reference`."""
     upper: Array | None = None
-    """The upper edge of a `band`."""
+    """The upper edge of a `band`, or of each `interval`: a bar that stands at its x."""
+    ids: tuple[str, ...] = ()
+    """What each mark shows, where it is known: a run's `run_id`, or else its row of the table."""
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ UPWARDS = {
 SERVING = ("fastapi", "prometheus_client", "pydantic", "starlette", "uvicorn")
 """What the extra `serve` installs besides Ray Serve; `climber serve` alone imports it."""
 ONLY_IN: dict[str, tuple[str, ...]] = dict.fromkeys(SERVING, ("scaling.serving",))
+ONLY_IN |= dict.fromkeys(("dash", "plotly"), ("scaling.dashboards",))
 ONLY_IN["ray"] = ("scaling.sweeps.runner", "scaling.serving_ray")
 ONLY_IN["mlflow"] = ("scaling.tracking",)
 """Modules whose names begin like this may import that package, no others."""
@@ -53,9 +54,9 @@ FREE_OF = {
 
 SLOW_TO_IMPORT = (
     "torch", "ray", "mlflow", "numpy", "pandas", "scipy", "matplotlib", "pyarrow", "jinja2", "duckdb",
+    "dash", "plotly",
 )  # fmt: skip
 """What `climber --help` may not wait for."""
-
 USED_AS_TOOLS = {
     "mypy", "pandas-stubs", "pre-commit", "pytest-timeout", "ruff", "scipy-stubs", "setuptools",
 }  # fmt: skip
