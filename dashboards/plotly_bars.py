@@ -7,11 +7,15 @@ import math
 import numpy as np
 
 from scaling.analysis import style
+from scaling.analysis.axes import Axis
 from scaling.analysis.bars import Bars, Forest, ForestPanel, TimeBars
+from scaling.analysis.forest_plot import range_of
+from scaling.analysis.law import Array
 from scaling.dashboards.plain_text import markup
 from scaling.dashboards.plotly_theme import (
     Json,
     Theme,
+    axis,
     layout,
     number_of,
     numbers,
@@ -99,7 +103,12 @@ def forest(figure: Forest, look: Theme, dark: bool) -> Json:
     heights = [_ROW * len(panel.labels) + 10 for panel in figure.panels]
     whole = sum(heights) + _BETWEEN * (len(heights) - 1)
     out = layout(look, height=whole, legend=False)
-    kind = "log" if figure.log else "linear"
+    low, high = range_of(figure)
+    ticks, minor = style.log_ticks(low, high) if figure.log else (None, ())
+    labels = tuple(style.value_label(tick) for tick in ticks or ())
+    shown = Axis(
+        figure.log, low, high, None if ticks is None else tuple(ticks), labels, tuple(minor)
+    )
     data, top = [], 1.0
     for index, (panel, height) in enumerate(zip(figure.panels, heights)):
         suffix, rows = number_of(index), list(range(len(panel.labels)))
@@ -107,8 +116,7 @@ def forest(figure: Forest, look: Theme, dark: bool) -> Json:
         top -= (height + _BETWEEN) / whole
         last = index == len(heights) - 1
         out[f"xaxis{suffix}"] = {
-            **plain_axis(look), **across, "type": kind, "anchor": f"y{suffix}",
-            "title": {"text": markup(figure.x_label, 120) if last else ""},
+            **axis(shown, figure.x_label if last else "", look), **across, "anchor": f"y{suffix}",
             **({} if index == 0 else {"matches": "x"}),
         }  # fmt: skip
         out[f"yaxis{suffix}"] = {
@@ -130,10 +138,10 @@ def forest(figure: Forest, look: Theme, dark: bool) -> Json:
     return {"data": data, "layout": out}
 
 
-def _rows(panel: ForestPanel, colour: str) -> Json:
-    def distance(ends: object, values: object, sign: int) -> list[float]:
-        # Plotly leaves an open end out; the hover text says it.
-        apart = sign * (np.asarray(ends, float) - np.asarray(values, float))
+def _rows(panel: ForestPanel, colour: str, reach: tuple[float, float]) -> Json:
+    def distance(ends: Array, sign: int) -> list[float]:
+        # An open end reaches the edge of the picture; the hover text tells it.
+        apart = sign * (np.clip(ends, *reach) - panel.values)
         return [float(a) if math.isfinite(a) else 0.0 for a in apart]
 
     told = [
@@ -145,8 +153,8 @@ def _rows(panel: ForestPanel, colour: str) -> Json:
         "y": list(range(len(panel.labels))), "marker": {"color": colour, "size": 9},
         "error_x": {
             "type": "data", "symmetric": False, "color": colour, "thickness": 1.4, "width": 4,
-            "array": distance(panel.upper, panel.values, 1),
-            "arrayminus": distance(panel.lower, panel.values, -1),
+            "array": distance(panel.upper, 1),
+            "arrayminus": distance(panel.lower, -1),
         },
         "customdata": [
             f"{markup(label)}: {text}" for label, text in zip(panel.labels, told)
