@@ -157,6 +157,7 @@ def write_page(
         data=sweep_data(source.sweep, source.tracking_uri),
         title=source.title(),
         command=f"climber report {source.words} -o {output.name}",
+        proposal=f"climber next {source.words} --max-compute C -o next.json",
         facts=source.facts(),
     )
 

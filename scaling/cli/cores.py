@@ -23,10 +23,8 @@ def all_cores() -> Iterator[Mapper]:
     if cores is None or cores < 2:
         yield map
         return
-    forks = "forkserver" in multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if forks else "spawn")
-    if forks:  # imports once for all workers
-        context.set_forkserver_preload(["scaling.analysis.trust"])
+    # Not forkserver: it would import what lies in the working directory before our own.
+    context = multiprocessing.get_context("spawn")
     threads = {name: os.environ.get(name) for name in _THREADS}
     os.environ.update(dict.fromkeys(_THREADS, "1"))  # a worker is a core
     pool = ProcessPoolExecutor(cores, mp_context=context)
