@@ -28,14 +28,18 @@ def framed(
         above: height of that place in inches.
         grid: whether the axes have lines.
     """
-    lines = [line for note in notes for line in textwrap.wrap(note, int(WIDTH / 0.061))]
+    lines = [
+        line for note in notes for line in textwrap.wrap(style.short(note, 900), int(WIDTH / 0.061))
+    ]
     below = LINE * len(lines) + 0.15
     with mpl.rc_context({**style.STYLE, "axes.grid": grid}):
         canvas = Canvas(figsize=(WIDTH, above + below), layout="constrained")
         FigureCanvasAgg(canvas)
         parts: Any = canvas.subfigures(2, 1, height_ratios=[above, below])
         top, bottom = parts
-        top.suptitle(style.literal(title), x=0.01, ha="left", fontsize=12, fontweight="bold")
+        top.suptitle(
+            style.literal(style.short(title, 90)), x=0.01, ha="left", fontsize=12, fontweight="bold"
+        )
         bottom.text(
             0.01, 0.97, style.literal("\n".join(lines)), va="top", ha="left", fontsize=8,
             color=style.MUTED, linespacing=1.4,

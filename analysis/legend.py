@@ -17,6 +17,8 @@ from scaling.analysis.figure import Figure, Kind
 
 ROW, LINE, PAD = 0.185, 0.165, 0.12
 """Heights of a legend row, a line of notes and the gaps, in inches."""
+LONGEST_LABEL, LONGEST_NOTE = 100, 900
+"""Characters: a name may be a megabyte long."""
 CHARACTER = 0.075
 """Width of a character of the legend, in inches: measured on 9-point DejaVu Sans, rounded up."""
 
@@ -78,12 +80,14 @@ def legend_of(figure: Figure, width: float) -> Legend:
     ]
     meaning = [(text, _handle(kind)) for kind, text in meanings(figure, kinds)]
     blocks = [
-        _block(keys, list(figure.labels), width),
+        _block(keys, [style.short(label, LONGEST_LABEL) for label in figure.labels], width),
         _block([handle for _, handle in meaning], [label for label, _ in meaning], width),
     ]
     blocks = [block for block in blocks if block.labels]
     notes = [
-        line for note in figure.notes for line in textwrap.wrap(note, int(width / 0.061)) or [""]
+        line
+        for note in figure.notes
+        for line in textwrap.wrap(style.short(note, LONGEST_NOTE), int(width / 0.061)) or [""]
     ]
     rows = sum(block.rows for block in blocks)
     return Legend(blocks, notes, ROW * rows + LINE * len(notes) + PAD * 2.5)

@@ -89,14 +89,20 @@ def draw(figure: Drawing) -> Canvas:
         # The legend has a place of its own below the axes, so it can't hide data.
         parts: Any = canvas.subfigures(2, 1, height_ratios=[above, legend.height])
         top, bottom = parts
-        top.suptitle(style.literal(figure.title), x=0.01, ha="left", fontsize=12, fontweight="bold")
+        top.suptitle(
+            style.literal(style.short(figure.title, 90)),
+            x=0.01,
+            ha="left",
+            fontsize=12,
+            fontweight="bold",
+        )
         grid = top.subplots(rows, columns, squeeze=False, sharey=True)
         places = [place for line in grid for place in line]
         for axes, panel in zip(places, figure.panels):
             _panel(axes, panel, figure)
-            axes.set_xlabel(style.literal(figure.x_label))
+            axes.set_xlabel(style.literal(style.short(figure.x_label, 90)))
         for line in grid:
-            line[0].set_ylabel(style.literal(figure.y_label))
+            line[0].set_ylabel(style.literal(style.short(figure.y_label, 70)))
         for axes in places[len(figure.panels) :]:
             axes.set_visible(False)
         _limits(places, figure)
