@@ -7,11 +7,19 @@ import pandas as pd
 from scaling.analysis.bars import Bars, Forest, TimeBars
 from scaling.analysis.compare_figure import multiplier_vs_compute
 from scaling.analysis.cost import COSTS
+from scaling.analysis.crossing_figure import crossings
 from scaling.analysis.figure import Figure, Skipped
 from scaling.analysis.findings import Analysis
+from scaling.analysis.holdout_figure import forecasts
+from scaling.analysis.isoflop_figure import NAME as ISOFLOP
+from scaling.analysis.isoflop_figure import isoflop_valleys
+from scaling.analysis.isoflop_groups import isoflop_of
 from scaling.analysis.latency_figure import COLUMNS, loss_vs_latency
 from scaling.analysis.loss_figure import loss_vs_axis, loss_vs_compute
+from scaling.analysis.optima_figure import optima_vs_compute
 from scaling.analysis.rate_figure import loss_vs_lr
+from scaling.analysis.residual_figure import residuals
+from scaling.analysis.sensitivity_figure import moved_exponents, moved_multipliers
 from scaling.analysis.temperatures import HeatMap, temperatures
 from scaling.analysis.trust import Trust
 from scaling.analysis.versus import Versus
@@ -23,21 +31,48 @@ Drawing = Figure | HeatMap | Bars | TimeBars | Forest
 def figures(
     analysis: Analysis, *, trust: Trust | None = None, curves: pd.DataFrame | None = None
 ) -> tuple[list[Drawing], list[Skipped]]:
-    """Loss against compute, parameters and sequence length, and the compute multiplier, each named
-    where there is nothing to show; and where a table has them, loss against latency and learning rate,
-    and learned temperatures."""
-    found = [loss_vs_compute(analysis), *(loss_vs_axis(analysis, a) for a in ("params", "seq_len"))]
+    """All that an analysis has to show, what the verdict rests on first, and what has nothing.
+
+    Args:
+        analysis: of a run table.
+        trust: of the same runs; None leaves out hold-out and sensitivity.
+        curves: metrics logged while training, see `tracking_read.read_curves`; None: none.
+
+    Returns:
+        the figures, and the figures that have nothing to show, with reasons. What few tables have
+        (latency, learning rates, learned temperatures, several contests) is not missed elsewhere.
+    """
     contests = [one for one in analysis.contests if isinstance(one, Versus)]
+    compute = COSTS["compute"]
+    found: list[Drawing | Skipped] = [loss_vs_compute(analysis)]
     if contests:
-        found.insert(1, multiplier_vs_compute(contests, COSTS["compute"]))
-    drawn: list[Drawing] = [one for one in found if isinstance(one, Figure)]
-    by_rate, learned = loss_vs_lr(analysis), temperatures(analysis)
-    for column in COLUMNS:
-        if isinstance(by_latency := loss_vs_latency(analysis, column), Figure):
-            drawn.append(by_latency)
-    if isinstance(by_rate, Figure):  # few tables hold such a sweep: nobody misses it in the others
-        drawn.append(by_rate)
+        found.append(multiplier_vs_compute(contests, compute))
+    if len(contests) > 1:  # one crossing stands in the figure above
+        found.append(crossings(contests, compute))
+    found += _of_budgets(analysis)
+    found += [loss_vs_axis(analysis, axis) for axis in ("params", "seq_len")]
+    rare: list[Drawing | Skipped] = [
+        *(loss_vs_latency(analysis, column) for column in COLUMNS), loss_vs_lr(analysis),
+    ]  # fmt: skip
+    found += [one for one in rare if not isinstance(one, Skipped)]
+    if (learned := temperatures(analysis)) is not None:
+        found.append(learned)
+    found.append(residuals(analysis))
+    if trust is not None:
+        found += [
+            forecasts(trust.groups),
+            moved_exponents(trust.sensitivity),
+            moved_multipliers(trust.sensitivity),
+        ]
     return (
-        drawn if learned is None else [*drawn, learned],
+        [one for one in found if not isinstance(one, Skipped)],
         [one for one in found if isinstance(one, Skipped)],
     )
+
+
+def _of_budgets(analysis: Analysis) -> list[Drawing | Skipped]:
+    """The valleys of shared budgets, and how the best of every axis moves with compute."""
+    found = isoflop_of(analysis, ISOFLOP)
+    if isinstance(found, Skipped):
+        return [found]
+    return [isoflop_valleys(found), *optima_vs_compute(found)]
