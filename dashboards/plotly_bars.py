@@ -134,7 +134,13 @@ def forest(figure: Forest, look: Theme, dark: bool) -> Json:
                     "line": {"color": look.muted, "width": 1.2, "dash": "dash"},
                 }
             )  # fmt: skip
-        data.append({**_rows(panel, _first(dark)), "xaxis": f"x{suffix}", "yaxis": f"y{suffix}"})
+        data.append(
+            {
+                **_rows(panel, _first(dark), (low, high)),
+                "xaxis": f"x{suffix}",
+                "yaxis": f"y{suffix}",
+            }
+        )
     return {"data": data, "layout": out}
 
 
