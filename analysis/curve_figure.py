@@ -13,6 +13,8 @@ NAME = "learning_curves"
 LOSS = "train_loss"
 MOST = 150
 """So many curves are read and drawn at most."""
+SMOOTHED = 4
+"""Points of a curve, of 24, that are averaged before the envelope is taken."""
 GRID = 80
 """Places at which an envelope is taken."""
 WARM_UP = 2
@@ -73,7 +75,8 @@ def learning_curves(analysis: Analysis, curves: pd.DataFrame) -> Figure | Skippe
         panels=(Panel("", tuple(layers)),), keys=tuple(keys), labels=tuple(keys), ordered=False,
         frontier="", notes=(
             "A point is the mean loss of the training batches since the point before; the first "
-            f"{WARM_UP} points, of the rising learning rate, are left out",
+            f"{WARM_UP} points, of the rising learning rate, are left out; the envelope is the lowest "
+            f"mean over {SMOOTHED} points so far",
             "The envelope is not a frontier: where the learning rate decays over the budget, a "
             "loss on the way is not what a run of that budget would reach",
             f"One seed of each configuration: {'; '.join(notes)}",
@@ -83,7 +86,9 @@ def learning_curves(analysis: Analysis, curves: pd.DataFrame) -> Figure | Skippe
 
 
 def envelope(curves: list[pd.DataFrame]) -> tuple[Array, Array]:
-    """The lowest loss of all curves at every compute that one of them passed.
+    """The lowest loss that a curve has come to by every compute.
+
+    Curves are averaged over `SMOOTHED` points first: else the envelope is that of the noise.
 
     Args:
         curves: with columns `compute`, ascending, and `train_loss`.
@@ -91,6 +96,7 @@ def envelope(curves: list[pd.DataFrame]) -> tuple[Array, Array]:
     Returns:
         compute and loss, [places]; between its points a curve is straight in log compute.
     """
+    curves = [_smooth(one) for one in curves]
     logs = [np.log(_numbers(one, "compute")) for one in curves]
     grid = np.linspace(min(x[0] for x in logs), max(x[-1] for x in logs), GRID)
     values = np.array(
@@ -99,9 +105,15 @@ def envelope(curves: list[pd.DataFrame]) -> tuple[Array, Array]:
             for x, one in zip(logs, curves)
         ]
     )
-    lowest = values.min(axis=0)
+    lowest = np.minimum.accumulate(values.min(axis=0))
     seen = np.isfinite(lowest)
     return np.exp(grid[seen]), lowest[seen]
+
+
+def _smooth(curve: pd.DataFrame) -> pd.DataFrame:
+    """Means over the last points at each, from the first whole window on."""
+    losses = curve[LOSS].rolling(SMOOTHED, min_periods=1).mean()
+    return curve.assign(**{LOSS: losses}).iloc[min(SMOOTHED, len(curve)) - 1 :]
 
 
 def _numbers(table: pd.DataFrame, column: str) -> Array:

@@ -78,4 +78,7 @@ def _of_budgets(analysis: Analysis) -> list[Drawing | Skipped]:
     found = isoflop_of(analysis, ISOFLOP)
     if isinstance(found, Skipped):
         return [found]
-    return [isoflop_valleys(found), *optima_vs_compute(found)]
+    optima = optima_vs_compute(found)
+    # Without the best size, the best data and shape are not missed besides.
+    missed = [one for one in optima if isinstance(one, Skipped)][:1]
+    return [isoflop_valleys(found), *(one for one in optima if isinstance(one, Figure)), *missed]
