@@ -73,7 +73,7 @@ def _figure(axis: str, found: Isoflop) -> Figure | Skipped:
             "that the best may lie beyond"
         )
     if edges:
-        notes.append(f"{edges} intervals are open: drawn to the end of what was measured")
+        notes.append(f"Open intervals ({edges}) are drawn to the end of what was measured")
     return Figure(
         name=name, title=f"Best {WORDS[axis][0]} against training compute",
         x_label="training compute (FLOPs)", y_label=f"best {WORDS[axis][1]}",
