@@ -63,7 +63,9 @@ def _layers(figure: Figure) -> list[tuple[object, ...]]:
             nothing = np.full(len(layer.y), np.nan)
             x = nothing if layer.kind in ("floor", "reference") else layer.x
             upper = nothing if layer.upper is None else layer.upper
-            ids = layer.ids or [""] * len(layer.y)
+            ids = layer.ids or ("",)
+            if len(ids) == 1:  # a trail is of one run
+                ids *= len(layer.y)
             place = panel.title, layer.kind, layer.key
             rows += [(*place, *row) for row in zip(x, layer.y, upper, ids)]
     return rows

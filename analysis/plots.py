@@ -27,7 +27,7 @@ from scaling.analysis.forest_plot import draw_forest
 from scaling.analysis.framed import entitle, more_height
 from scaling.analysis.heat_plot import draw_heat_map
 from scaling.analysis.legend import MARKED, legend_of
-from scaling.analysis.result import number
+from scaling.analysis.line_names import line_names
 from scaling.analysis.temperatures import HeatMap
 from scaling.analysis.text import width_of, wrapped
 
@@ -72,7 +72,9 @@ def write_plots(
             path = directory / f"{figure.name}.{ending}"
             aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
             try:
-                aside.write_bytes(_saved(canvas, ending, style.PAPER, DPI if column else SCREEN_DPI))
+                aside.write_bytes(
+                    _saved(canvas, ending, style.PAPER, DPI if column else SCREEN_DPI)
+                )
                 aside.replace(path)
             finally:
                 aside.unlink(missing_ok=True)
@@ -146,9 +148,7 @@ def _panel(axes: Axes, panel: Panel, figure: Figure, width: float, page: Page) -
         _layer(axes, layer, *look, dashes.get(layer.key, "solid"), page.scale)
 
 
-def _layer(
-    axes: Axes, layer: Layer, colour: str, marker: str, dashes: Any, scale: float
-) -> None:
+def _layer(axes: Axes, layer: Layer, colour: str, marker: str, dashes: Any, scale: float) -> None:
     x, y = layer.x, layer.y
     area = scale**2
     if layer.kind == "seeds":
@@ -204,17 +204,8 @@ def _thin(axes: Axes, page: Page) -> None:
 def _name_lines(axes: Axes, panel: Panel, page: Page) -> None:
     """Names above the horizontal lines, on the side where fewer marks are in the way. Lines too
     close for a name each share a row of names."""
-    rows: list[tuple[float, str]] = []
-    """Value of a row's highest line, and its names, from below."""
-    counted = [layer for layer in panel.layers if layer.kind == "reference"]
-    for layer in sorted(counted, key=lambda one: float(one.y[0])):
-        value = float(layer.y[0])
-        text = f"{style.short(layer.key, 24)} {number(value)}"
-        if rows and _points(axes, value) - _points(axes, rows[-1][0]) < NAME_HEIGHT * page.scale:
-            text = f"{rows.pop()[1]}, {text}"
-        rows.append((value, text))
-    floors = [float(layer.y[0]) for layer in panel.layers if layer.kind == "floor"]
-    rows += [(value, f"known floor {number(value)}") for value in floors]
+    apart = NAME_HEIGHT * page.scale
+    rows = line_names(panel, lambda value: _points(axes, value), apart)
     for value, text in rows:
         left = _in_the_way(axes, panel, value, 0.0) <= _in_the_way(axes, panel, value, 0.6)
         # Below the marks: a name may be crossed by a curve, but hides none.
