@@ -10,8 +10,8 @@ from scaling.dashboards.plain_text import markup
 from scaling.dashboards.plotly_theme import (
     Json,
     Theme,
-    layout,
     first_colour,
+    layout,
     number_of,
     numbers,
     panel_title,
