@@ -63,11 +63,11 @@ def time_bars(figure: TimeBars, look: Theme, dark: bool) -> Json:
     out = layout(look, height=320)
     times = [str(time) for time in figure.starts.astype("datetime64[s]")]
     out["xaxis"] = {
-        **plain_axis(look), "type": "date", "title": {"text": period_of(figure)},
+        **plain_axis(look), "type": "date", "title": {"text": period_of(figure), "standoff": 14},
         "range": [times[0], times[-1]], "showgrid": False,
     }  # fmt: skip
     out["yaxis"] = {
-        **plain_axis(look), "title": {"text": markup(figure.y_label)},
+        **plain_axis(look), "title": {"text": markup(figure.y_label), "standoff": 8},
         "range": [0, 1.18 * float(figure.counts.max())],
     }  # fmt: skip
     for index, (name, moment) in enumerate(figure.marks):

@@ -70,7 +70,7 @@ def _figure(figure: Figure, colours: Theme, dark: bool, hover: Mapping[str, str]
     out = layout(colours, height=height, keys=keys, meanings=len(legend) - keys)
     x, y = axes_of(figure)
     data: list[Json] = []
-    spots = places(len(figure.panels), columns, (0.07, 0.2 / rows if rows > 1 else 0))
+    spots = places(len(figure.panels), columns, (0.07, 0.24 / rows if rows > 1 else 0))
     for index, (panel, (across, up)) in enumerate(zip(figure.panels, spots)):
         suffix = number_of(index)
         first_column = index % columns == 0

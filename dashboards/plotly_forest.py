@@ -44,7 +44,7 @@ def forest(figure: Forest, look: Theme, dark: bool) -> Json:
             **({} if index == 0 else {"matches": "x"}),
         }  # fmt: skip
         out[f"yaxis{suffix}"] = {
-            **plain_axis(look), **up, "anchor": f"x{suffix}", "ticks": "", "showgrid": False,
+            **plain_axis(look), **up, "anchor": f"x{suffix}", "ticks": "", "showgrid": False, "ticklabelstandoff": 8,
             "tickmode": "array", "tickvals": list(range(len(panel.labels))),
             "ticktext": [markup(label, 40) for label in panel.labels],
             "range": [len(panel.labels) - 0.5, -0.5],
