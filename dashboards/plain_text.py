@@ -17,6 +17,8 @@ def shown(text: object, longest: int = LONGEST) -> str:
     """A value as one short line; invisible characters, which can turn the line around, as `�`."""
     # No line is made of more than is shown: a name may be a megabyte long.
     words = style.short(str(text), 4 * longest)
+    if words.isprintable():
+        return style.short(words, longest)
     visible = "".join(" " if c in "\n\t\r" else "\ufffd" if _unseen(c) else c for c in words)
     return style.short(visible, longest)
 

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from math import isfinite, log10
 from typing import Any
 
+import numpy as np
+
 from scaling.analysis import style
 from scaling.analysis.axes import Axis
+from scaling.analysis.law import Array
 from scaling.dashboards.plain_text import markup
 
 Json = dict[str, Any]
@@ -163,6 +166,9 @@ def panel_title(text: str, x: Json, y: Json) -> Json:
     }
 
 
-def numbers(values: Any) -> list[float | None]:
+def numbers(values: Array) -> list[float | None]:
     """As JSON holds them: no NaN, no infinity."""
-    return [float(v) if isfinite(v) else None for v in values]
+    known: list[float | None] = values.tolist()
+    return (
+        known if np.isfinite(values).all() else [v if isfinite(v or 0.0) else None for v in known]
+    )
