@@ -41,7 +41,9 @@ def axes_of(figure: Figure) -> tuple[Axis, Axis]:
     layers = [layer for panel in figure.panels for layer in panel.layers if layer.y.size]
     bands = [layer for layer in layers if layer.kind == "band"]
     marks = [layer for layer in layers if layer.kind != "band"]
-    edges = [layer.upper for layer in layers if layer.kind == "interval" and layer.upper is not None]
+    edges = [
+        layer.upper for layer in layers if layer.kind == "interval" and layer.upper is not None
+    ]
     y = _upright(np.concatenate([*edges, *(layer.y for layer in marks)]), bands)
     left = min(float(m.x.min()) for m in marks if m.x.size)
     right = max(float(m.x.max()) for m in marks if m.x.size)

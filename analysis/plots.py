@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import os
 import warnings
 from collections.abc import Sequence
@@ -28,8 +27,10 @@ from scaling.analysis.framed import entitle, more_height
 from scaling.analysis.heat_plot import draw_heat_map
 from scaling.analysis.legend import MARKED, legend_of
 from scaling.analysis.line_names import line_names
+from scaling.analysis.page import SCREEN, Page, page_of
 from scaling.analysis.temperatures import HeatMap
-from scaling.analysis.text import width_of, wrapped
+from scaling.analysis.text import wrapped
+from scaling.analysis.ticks import thin
 
 LINES: dict[str, Any] = {"floor": (0, (6, 3)), "reference": (0, (1, 2))}
 """Kinds of horizontal lines, with their dashes."""
@@ -129,7 +130,7 @@ def draw(figure: Drawing, page: Page = SCREEN) -> Canvas:
             canvas.draw_without_rendering()
         canvas.set_layout_engine("none")  # laid out once, not again for every file
         for axes, panel in zip(places, figure.panels):
-            _thin(axes, page)
+            thin(axes, page)
             _name_lines(axes, panel, page)
     return canvas
 
@@ -180,25 +181,6 @@ def _layer(axes: Axes, layer: Layer, colour: str, marker: str, dashes: Any, scal
         line = style.BEYOND if layer.kind == "beyond" else dashes
         strong = 1.8 if layer.kind == "curve" else 1.2
         axes.plot(x, y, color=colour, linestyle=line, linewidth=strong * scale, zorder=4)
-
-
-def _thin(axes: Axes, page: Page) -> None:
-    """Take labels off the x axis until none touches its neighbour; the ticks stay. Powers of ten
-    keep theirs first."""
-    locator, formatter = axes.xaxis.get_major_locator(), axes.xaxis.get_major_formatter()
-    if not isinstance(locator, FixedLocator) or not isinstance(formatter, FixedFormatter):
-        return
-    ticks, labels = list(locator.locs), list(formatter.seq)
-    places = axes.transData.transform([(tick, axes.get_ylim()[0]) for tick in ticks])[:, 0]
-    inches = places / axes.figure.dpi
-    halves = [0.5 * width_of(label, page.text) + 0.03 for label in labels]
-    kept: list[int] = []
-    for i in sorted(range(len(ticks)), key=lambda i: (not math.log10(ticks[i]).is_integer(), i)):
-        if all(abs(inches[i] - inches[j]) >= halves[i] + halves[j] for j in kept):
-            kept.append(i)
-    axes.xaxis.set_major_formatter(
-        FixedFormatter([label if i in kept else "" for i, label in enumerate(labels)])
-    )
 
 
 def _name_lines(axes: Axes, panel: Panel, page: Page) -> None:
