@@ -8,6 +8,7 @@ import numpy as np
 
 from scaling.analysis.figure import Figure, Layer, Panel, Skipped, label_of, title_of
 from scaling.analysis.isoflop_result import Isoflop, IsoflopGroup
+from scaling.analysis.marks import marks
 from scaling.analysis.valley import window
 from scaling.units import format_si
 
@@ -19,7 +20,7 @@ BEST = {
     "examples": "examples",
 }
 TOLD = 8
-"""So many refusals are told below the figure; the others are counted."""
+"""So many reasons for refusals are told below the figure; other budgets are counted."""
 
 
 def isoflop_valleys(analysis: Isoflop) -> Figure | Skipped:
@@ -46,12 +47,11 @@ def isoflop_valleys(analysis: Isoflop) -> Figure | Skipped:
 
 def _layers(group: IsoflopGroup, analysis: Isoflop, labels: dict[float, str]) -> tuple[Layer, ...]:
     layers = [
-        Layer(
-            "configurations", labels[budget.compute],
-            budget.table[analysis.size].to_numpy(float), budget.table[analysis.target].to_numpy(float),
+        marks(
+            "configurations", labels[budget.compute], budget.table, analysis.size, analysis.target
         )
         for budget in group.budgets
-    ]  # fmt: skip
+    ]
     if group.reported is None or group.fit is None:
         return tuple(layers)
     found, samples = group.reported, group.fit.samples
@@ -98,11 +98,15 @@ def _notes(
             told.append(f"{BEST[axis]} as C^{found.value:.3g}{known}")
         if told:
             notes.append(f"{name}: best {', '.join(told)} ({analysis.level:.0%} intervals)")
+    alike: dict[tuple[str, str], list[str]] = {}
+    for name, group in groups.items():
+        for one in group.refused:
+            alike.setdefault((name, one.reason), []).append(labels[one.compute])
     refused = [
-        f"{name}, {labels[one.compute]}: no minimum, {one.reason}"
-        for name, group in groups.items()
-        for one in group.refused
+        f"{name}, {', '.join(budgets)}: no minimum, {reason}"
+        for (name, reason), budgets in alike.items()
     ]
     if len(refused) > TOLD:
-        refused = [*refused[:TOLD], f"and {len(refused) - TOLD} more budgets without a minimum"]
+        rest = sum(len(budgets) for budgets in list(alike.values())[TOLD:])
+        refused = [*refused[:TOLD], f"and {rest} more budgets without a minimum"]
     return (*notes, *refused)
