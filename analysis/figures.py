@@ -62,7 +62,8 @@ def figures(
     found += _of_budgets(analysis)
     found += [loss_vs_axis(analysis, axis) for axis in ("params", "seq_len")]
     rare: list[Drawing | Skipped] = [
-        *(loss_vs_axis(analysis, axis) for axis in ("depth", "width", "blocks")),
+        *(loss_vs_axis(analysis, axis) for axis in ("depth", "width") if _apart(analysis, axis)),
+        loss_vs_axis(analysis, "blocks"),
         *(loss_vs_latency(analysis, column) for column in COLUMNS), loss_vs_lr(analysis),
     ]  # fmt: skip
     found += [one for one in rare if not isinstance(one, Skipped)]
@@ -97,3 +98,15 @@ def _of_budgets(analysis: Analysis) -> list[Drawing | Skipped]:
     # Without the best size, the best data and shape are not missed besides.
     missed = [one for one in optima if isinstance(one, Skipped)][:1]
     return [isoflop_valleys(found), *(one for one in optima if isinstance(one, Figure)), *missed]
+
+
+def _apart(analysis: Analysis, axis: str) -> bool:
+    """Whether the axis says anything that the size does not: some group has several values of one
+    for a value of the other."""
+    for group in analysis.groups.values():
+        table = group.configurations
+        if {axis, "params"} <= set(table):
+            pairs = table[[axis, "params"]].drop_duplicates()
+            if pairs[axis].duplicated().any() or pairs["params"].duplicated().any():
+                return True
+    return False

@@ -31,7 +31,7 @@ def draw_heat_map(figure: HeatMap, page: Page) -> Canvas:
     with framed(figure.title, figure.notes, above, page, grid=False) as (canvas, top):
         grid: Any = top.subplots(len(figure.panels), 1, squeeze=False, height_ratios=rows)
         for (axes,), panel in zip(grid, figure.panels):
-            _panel(axes, panel, figure.span)
+            _panel(axes, panel, figure.span, page)
             axes.set_ylabel(style.literal(figure.y_label))
         grid[-1][0].set_xlabel(style.literal(figure.x_label))
     return canvas

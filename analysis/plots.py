@@ -27,6 +27,7 @@ from scaling.analysis.forest_plot import draw_forest
 from scaling.analysis.framed import entitle, more_height
 from scaling.analysis.heat_plot import draw_heat_map
 from scaling.analysis.legend import MARKED, legend_of
+from scaling.analysis.page import SCREEN, Page, page_of
 from scaling.analysis.result import number
 from scaling.analysis.temperatures import HeatMap
 from scaling.analysis.text import width_of, wrapped
@@ -72,7 +73,9 @@ def write_plots(
             path = directory / f"{figure.name}.{ending}"
             aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
             try:
-                aside.write_bytes(_saved(canvas, ending, style.PAPER, DPI if column else SCREEN_DPI))
+                aside.write_bytes(
+                    _saved(canvas, ending, style.PAPER, DPI if column else SCREEN_DPI)
+                )
                 aside.replace(path)
             finally:
                 aside.unlink(missing_ok=True)
@@ -146,9 +149,7 @@ def _panel(axes: Axes, panel: Panel, figure: Figure, width: float, page: Page) -
         _layer(axes, layer, *look, dashes.get(layer.key, "solid"), page.scale)
 
 
-def _layer(
-    axes: Axes, layer: Layer, colour: str, marker: str, dashes: Any, scale: float
-) -> None:
+def _layer(axes: Axes, layer: Layer, colour: str, marker: str, dashes: Any, scale: float) -> None:
     x, y = layer.x, layer.y
     area = scale**2
     if layer.kind == "seeds":
@@ -178,8 +179,10 @@ def _layer(
         )  # fmt: skip
     else:
         line = style.BEYOND if layer.kind == "beyond" else dashes
-        strong = 1.8 if layer.kind == "curve" else 1.2
-        axes.plot(x, y, color=colour, linestyle=line, linewidth=strong * scale, zorder=4)
+        strong = {"curve": 1.8, "trail": 0.6}.get(layer.kind, 1.2) * scale
+        faint, above = (0.4, 2.0) if layer.kind == "trail" else (1.0, 4.0)
+        line = "solid" if layer.kind == "trail" else line
+        axes.plot(x, y, color=colour, linestyle=line, linewidth=strong, alpha=faint, zorder=above)
 
 
 def _thin(axes: Axes, page: Page) -> None:
@@ -188,7 +191,7 @@ def _thin(axes: Axes, page: Page) -> None:
     locator, formatter = axes.xaxis.get_major_locator(), axes.xaxis.get_major_formatter()
     if not isinstance(locator, FixedLocator) or not isinstance(formatter, FixedFormatter):
         return
-    ticks, labels = list(locator.locs), list(formatter.seq)
+    ticks, labels = [float(tick) for tick in locator()], list(formatter.seq)
     places = axes.transData.transform([(tick, axes.get_ylim()[0]) for tick in ticks])[:, 0]
     inches = places / axes.figure.dpi
     halves = [0.5 * width_of(label, page.text) + 0.03 for label in labels]

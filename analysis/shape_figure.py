@@ -40,7 +40,9 @@ def depth_by_length(analysis: Analysis, beside: Sequence[HeatPanel] = ()) -> Hea
         if missing := [one for one in ("depth", "seq_len") if not positive(table, one).all()]:
             reasons.append(f"{key}: no {' and no '.join(missing)} in the table")
             continue
-        found = [panel for budget in _budgets(table) if (panel := _map(key, budget, analysis.target))]
+        found = [
+            panel for budget in _budgets(table) if (panel := _map(key, budget, analysis.target))
+        ]
         if not found:
             depths, lengths = (_values(table, axis) for axis in ("depth", "seq_len"))
             reasons.append(
