@@ -28,7 +28,7 @@ def draw_forest(figure: Forest, page: Page) -> Canvas:
     """The panels below each other on one axis."""
     rows = [len(panel.labels) for panel in figure.panels]
     names = [_names(panel, page) for panel in figure.panels]
-    tall = 1.6 if any("\n" in name for panel in names for name in panel) else 1.0
+    tall = 1.4 if any("\n" in name for panel in names for name in panel) else 1.0
     above = (tall * ROW * sum(rows) + MARGIN * len(rows) + 0.2) * page.scale
     low, high = range_of(figure)
     with framed(figure.title, figure.notes, above, page) as (canvas, top):
@@ -97,7 +97,7 @@ def _panel(
         axes.annotate("no value", (0.01, float(place)), xycoords=("axes fraction", "data"),
                       va="center", fontsize=page.notes, color=style.MUTED)  # fmt: skip
     axes.set_ylim(len(places) - 0.5, -0.5)
-    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="y", length=0, pad=7)  # beside the arrow of an open end
     axes.grid(visible=False, axis="y")
 
 
