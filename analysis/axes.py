@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import log
 
 from scaling.analysis import style
 from scaling.analysis.figure import Figure
@@ -25,6 +26,11 @@ class Axis:
     labels: tuple[str, ...] = ()
     minor: tuple[float, ...] = ()
     """Ticks without labels."""
+
+    def share(self, value: float) -> float:
+        """Where a value stands, from 0 at the low end to 1 at the high one."""
+        low, high = (log(end) if self.log else end for end in (self.low, self.high))
+        return ((log(value) if self.log else value) - low) / (high - low)
 
 
 def axes_of(figure: Figure) -> tuple[Axis, Axis]:

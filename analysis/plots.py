@@ -26,8 +26,8 @@ from scaling.analysis.forest_plot import draw_forest
 from scaling.analysis.framed import entitle, more_height
 from scaling.analysis.heat_plot import draw_heat_map
 from scaling.analysis.legend import MARKED, legend_of
+from scaling.analysis.line_names import line_names
 from scaling.analysis.page import SCREEN, Page, page_of
-from scaling.analysis.result import number
 from scaling.analysis.temperatures import HeatMap
 from scaling.analysis.text import wrapped
 from scaling.analysis.ticks import thin
@@ -179,24 +179,17 @@ def _layer(axes: Axes, layer: Layer, colour: str, marker: str, dashes: Any, scal
         )  # fmt: skip
     else:
         line = style.BEYOND if layer.kind == "beyond" else dashes
-        strong = 1.8 if layer.kind == "curve" else 1.2
-        axes.plot(x, y, color=colour, linestyle=line, linewidth=strong * scale, zorder=4)
+        strong = {"curve": 1.8, "trail": 0.6}.get(layer.kind, 1.2) * scale
+        faint, above = (0.4, 2.0) if layer.kind == "trail" else (1.0, 4.0)
+        line = "solid" if layer.kind == "trail" else line
+        axes.plot(x, y, color=colour, linestyle=line, linewidth=strong, alpha=faint, zorder=above)
 
 
 def _name_lines(axes: Axes, panel: Panel, page: Page) -> None:
     """Names above the horizontal lines, on the side where fewer marks are in the way. Lines too
     close for a name each share a row of names."""
-    rows: list[tuple[float, str]] = []
-    """Value of a row's highest line, and its names, from below."""
-    counted = [layer for layer in panel.layers if layer.kind == "reference"]
-    for layer in sorted(counted, key=lambda one: float(one.y[0])):
-        value = float(layer.y[0])
-        text = f"{style.short(layer.key, 24)} {number(value)}"
-        if rows and _points(axes, value) - _points(axes, rows[-1][0]) < NAME_HEIGHT * page.scale:
-            text = f"{rows.pop()[1]}, {text}"
-        rows.append((value, text))
-    floors = [float(layer.y[0]) for layer in panel.layers if layer.kind == "floor"]
-    rows += [(value, f"known floor {number(value)}") for value in floors]
+    apart = NAME_HEIGHT * page.scale
+    rows = line_names(panel, lambda value: _points(axes, value), apart)
     for value, text in rows:
         left = _in_the_way(axes, panel, value, 0.0) <= _in_the_way(axes, panel, value, 0.6)
         # Below the marks: a name may be crossed by a curve, but hides none.

@@ -29,7 +29,7 @@ def heat_map(figure: HeatMap, look: Theme) -> Json:
     """The maps below each other on one scale of colours, the number in every cell."""
     heights = [_CELL * len(panel.rows) for panel in figure.panels]
     whole = sum(heights) + _BETWEEN * (len(heights) - 1)
-    out = layout(look, height=whole, legend=False)
+    out = layout(look, height=whole)
     data, top = [], 1.0
     for index, (panel, height) in enumerate(zip(figure.panels, heights)):
         suffix = number_of(index)
