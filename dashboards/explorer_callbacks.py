@@ -1,0 +1,125 @@
+"""What happens when something changes: each function is a callback, and can be called as it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from dash import no_update
+
+from scaling.analysis.figure import Skipped
+from scaling.analysis.plots import svg
+from scaling.dashboards.explorer_choosing import Controls, Panel, from_address, from_controls, panel_of
+from scaling.dashboards.explorer_desk import Desk
+from scaling.dashboards.explorer_figure_placeholder import plotly_figure
+from scaling.dashboards.explorer_showing import empty, status, verdict
+from scaling.dashboards.explorer_state import State as Chosen
+from scaling.dashboards.explorer_words import hover_of
+
+REST_SECONDS = 10.0
+"""Between two fits that nobody asked for, of a sweep that runs."""
+
+
+class Callbacks:
+    """Bound to what the server knows."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+
+    def choose(
+        self,
+        search: str | None,
+        controls: Controls,
+        before: Mapping[str, Any] | None,
+        triggered: str,
+        clicked: Mapping[str, Any] | None = None,
+    ) -> Panel:
+        """The state after a change; `triggered` names the element that changed, empty at first."""
+        if before is None or triggered in ("", "url"):
+            return from_address(self.desk, search or "")
+        state = Chosen.from_dict(before)
+        if triggered == "revision":
+            return panel_of(self.desk, state)
+        if triggered == "figure":
+            run = clicked_run(clicked)
+            controls = Controls(
+                {**controls.form, "run": run or state.run}, controls.sweeps,
+                controls.architectures, controls.values, controls.ranges,
+            )  # fmt: skip
+        return from_controls(self.desk, controls, state)
+
+    def show(
+        self, state: Mapping[str, Any], theme: str, running: bool
+    ) -> tuple[dict[str, Any] | None, list[Any], list[Any], list[Any], str]:
+        """Figure (None: nothing to draw), what stands in its place, notes, verdict, status."""
+        selected = self.desk.selected(Chosen.from_dict(state))
+        shown = self.desk.shown(selected)
+        figure = None
+        notes: list[Any] = []
+        if not isinstance(shown.drawing, Skipped):
+            hover = hover_of(selected.runs, selected.state.metric)
+            figure = plotly_figure(shown.drawing, dark=theme == "dark", hover=hover)
+            chosen = selected.state
+            figure["layout"]["uirevision"] = f"{chosen.figure} {chosen.cost} {chosen.metric}"
+            figure["layout"]["meta"] = {"name": shown.drawing.name}
+        return (
+            figure,
+            empty(selected, shown),
+            notes,
+            verdict(shown),
+            status(selected, shown, running),
+        )
+
+    def pulse(
+        self,
+        state: Mapping[str, Any] | None,
+        revision: str | None,
+        order: Mapping[str, Any] | None,
+        running: bool,
+        refit: int,
+    ) -> tuple[Any, Any]:
+        """Whether the runs have changed, and whether a fit is to be made: its order, or nothing."""
+        if state is None:
+            return no_update, no_update
+        selected = self.desk.selected(Chosen.from_dict(state))
+        snapshot = selected.snapshot
+        now = f"{snapshot.version} {snapshot.complete} {snapshot.problem}"
+        seen = now if now != revision else no_update
+        if not snapshot.complete or selected.runs.empty:
+            return seen, no_update
+        key = self.desk.key(selected)
+        last = order or {}
+        forced = refit != last.get("refit", 0)
+        same = {**selected.state.to_dict(), "run": "", "figure": ""}
+        if not forced and key == last.get("key"):
+            return seen, no_update
+        # Another question is answered at once; more runs of the same one after a rest.
+        rested = time.time() - float(last.get("time", 0.0)) > REST_SECONDS
+        if not forced and same == last.get("state") and (running or not rested):
+            return seen, no_update
+        self.desk.order(selected)
+        return seen, {"key": key, "state": same, "time": time.time(), "refit": refit}
+
+    def figure_file(self, state: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The figure as it goes into a paper: an SVG made by matplotlib."""
+        drawn = self.desk.shown(self.desk.selected(Chosen.from_dict(state))).drawing
+        if isinstance(drawn, Skipped):
+            return None
+        return {"content": svg(drawn), "filename": f"{drawn.name}.svg", "type": "image/svg+xml"}
+
+    def data_file(self, state: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The data behind the figure as CSV."""
+        drawn = self.desk.shown(self.desk.selected(Chosen.from_dict(state))).drawing
+        if isinstance(drawn, Skipped):
+            return None
+        return {"content": "", "filename": f"{drawn.name}.csv", "type": "text/csv"}
+
+
+def clicked_run(clicked: Mapping[str, Any] | None) -> str:
+    """The run or configuration of the point that was clicked; empty where it shows none."""
+    points = (clicked or {}).get("points") or []
+    found = points[0].get("customdata") if points else None
+    if isinstance(found, list | tuple):
+        found = found[0] if found else None
+    return "" if found is None else str(found)
