@@ -63,7 +63,7 @@ def _choosing(app: Dash, calls: Callbacks) -> None:
         Output("filters", "children"),
         Output("error", "children"),
         Output("run-note", "children"),
-        [Output(name, "children") for name in (*SELECTS, "run")],
+        *(Output(name, "children") for name in (*SELECTS, "run")),
         Input("url", "search"),
         Input("form", "data"),
         Input("sweeps", "value"),
@@ -140,7 +140,7 @@ def answer(
         explorer_layout.filters(panel.axes, panel.state.filters) if moved else no_update,
         [explorer_layout.html.P(text) for text in told],
         panel.runs_note,
-        selects,
+        *selects,
     )
 
 

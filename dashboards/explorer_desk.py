@@ -18,6 +18,7 @@ import pandas as pd
 from scaling.analysis.figure import Skipped
 from scaling.analysis.figures import Drawing
 from scaling.analysis.findings import Analysis
+from scaling.analysis.law import LAWS
 from scaling.dashboards.explorer_choices import Choices, chosen, resolve
 from scaling.dashboards.explorer_drawing import Fitted, Progress, drawing, fitted, unfitted
 from scaling.dashboards.explorer_feed import Feed, Snapshot
@@ -68,6 +69,7 @@ class Desk:
         self._folder = folder
         self._remembered: OrderedDict[Hashable, Any] = OrderedDict()
         self._lock = threading.Lock()
+        LAWS.names()  # found now: threads that looked for laws at the same time would see a part
 
     def selected(self, wanted: State) -> Selected:
         """The runs of a state, from what has been read so far."""

@@ -91,7 +91,7 @@ def guard(app: Dash, host: str) -> None:
         "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
         "font-src 'self' data:; worker-src 'self' blob:; frame-ancestors 'none'; "
         "base-uri 'none'; form-action 'none'; object-src 'none'; "
-        f"script-src 'self' {' '.join(repr(one) for one in app.csp_hashes())}"
+        f"script-src 'self' {' '.join(app.csp_hashes())}"
     )
 
     @app.server.before_request
