@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from scaling.analysis.bars import Bars, TimeBars
+from scaling.analysis.bars import Bars, Forest, TimeBars
 from scaling.analysis.compare_figure import multiplier_vs_compute
 from scaling.analysis.cost import COSTS
 from scaling.analysis.figure import Figure, Kind, Layer, Panel, Skipped, label_of, title_of
@@ -33,7 +33,7 @@ AXES = {
 """Axes of an architecture that a loss can be drawn against, with their names."""
 
 
-Drawing = Figure | HeatMap | Bars | TimeBars
+Drawing = Figure | HeatMap | Bars | TimeBars | Forest
 """What `scaling.analysis.plots` draws."""
 
 
