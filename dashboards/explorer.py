@@ -8,7 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import diskcache
-from dash import ALL, ClientsideFunction, Dash, DiskcacheManager, Input, Output, State, ctx, no_update
+from dash import (
+    ALL,
+    ClientsideFunction,
+    Dash,
+    DiskcacheManager,
+    Input,
+    Output,
+    State,
+    ctx,
+    html,
+    no_update,
+)  # fmt: skip
 
 from scaling.dashboards import explorer_layout
 from scaling.dashboards.explorer_callbacks import Callbacks
@@ -51,7 +62,24 @@ def make_app(desk: Desk, folder: Path) -> Dash:
 
 
 def _choosing(app: Dash, calls: Callbacks) -> None:
-    @app.callback(
+    def choose(
+        search: str | None, form: Mapping[str, str], sweeps: Sequence[str],
+        architectures: Sequence[str], revision: str | None, clicked: Any, values: Any, lows: Any,
+        highs: Any, before: Mapping[str, Any] | None, spec: Mapping[str, Any] | None,
+    ) -> tuple[Any, ...]:  # fmt: skip
+        checked, low, high = ({one["id"]["axis"]: one.get("value") for one in part}
+                              for part in ctx.inputs_list[-3:])  # fmt: skip
+        ranges = {axis: (str(low[axis] or ""), str(high.get(axis) or "")) for axis in low}
+        controls = Controls(
+            form or {}, sweeps or [], architectures or [],
+            {axis: value or [] for axis, value in checked.items()}, ranges,
+        )  # fmt: skip
+        found = ctx.triggered_id
+        triggered = found if isinstance(found, str) else "filters" if found else ""
+        panel = calls.choose(search, controls, before, triggered, clicked)
+        return answer(panel, search, before, spec or {}, controls)
+
+    app.callback(
         Output("url", "search"),
         Output("state", "data"),
         Output("choices", "data"),
@@ -73,31 +101,16 @@ def _choosing(app: Dash, calls: Callbacks) -> None:
         *_MANY,
         State("state", "data"),
         State("choices", "data"),
-    )
-    def choose(
-        search: str | None, form: Mapping[str, str], sweeps: Sequence[str],
-        architectures: Sequence[str], revision: str | None, clicked: Any, values: Any, lows: Any,
-        highs: Any, before: Mapping[str, Any] | None, spec: Mapping[str, Any] | None,
-    ) -> tuple[Any, ...]:  # fmt: skip
-        checked, low, high = ({one["id"]["axis"]: one.get("value") for one in part}
-                              for part in ctx.inputs_list[-3:])  # fmt: skip
-        ranges = {axis: (str(low[axis] or ""), str(high.get(axis) or "")) for axis in low}
-        controls = Controls(
-            form or {}, sweeps or [], architectures or [],
-            {axis: value or [] for axis, value in checked.items()}, ranges,
-        )  # fmt: skip
-        found = ctx.triggered_id
-        triggered = found if isinstance(found, str) else "filters" if found else ""
-        panel = calls.choose(search, controls, before, triggered, clicked)
-        return answer(panel, search, before, spec or {}, controls)
+    )(choose)
 
-    @app.callback(
-        Output("run-details", "children"), Input("state", "data"), State("revision", "data")
-    )
     def show_run(state: Mapping[str, Any] | None, revision: str | None) -> Any:
         if state is None:
             return no_update
         return run_details(calls.desk, calls.desk.selected(Chosen.from_dict(state)))
+
+    app.callback(
+        Output("run-details", "children"), Input("state", "data"), State("revision", "data")
+    )(show_run)
 
 
 def answer(
@@ -138,16 +151,34 @@ def answer(
         kinds if now["architectures"] != spec.get("architectures") else no_update,
         panel.checked(),
         explorer_layout.filters(panel.axes, panel.state.filters) if moved else no_update,
-        [explorer_layout.html.P(text) for text in told],
+        [html.P(text) for text in told],
         panel.runs_note,
         *selects,
     )
 
 
 def _showing(app: Dash, calls: Callbacks) -> None:
-    @app.callback(
+    def show(
+        state: Mapping[str, Any] | None, revision: str | None, theme: str | None, done: Any,
+        running: bool,
+    ) -> tuple[Any, ...]:  # fmt: skip
+        if state is None or theme is None:
+            return (no_update,) * 8
+        if done:
+            calls.desk.done(str(done.get("key", "")))
+        if set(ctx.triggered_prop_ids) == {"fit-running.data"}:
+            return (*(no_update,) * 7, calls.status(state, bool(running)))
+        page = calls.show(state, theme, bool(running))
+        style = {"height": f"{page.height}px"} if page.figure else {"display": "none"}
+        return (
+            no_update if page.figure is None else page.figure, style, page.title, page.empty,
+            not page.empty, [html.P(text) for text in page.notes], page.verdict, page.status,
+        )  # fmt: skip
+
+    app.callback(
         Output("figure", "figure"),
         Output("figure", "style"),
+        Output("figure-title", "children"),
         Output("empty", "children"),
         Output("empty", "hidden"),
         Output("notes", "children"),
@@ -158,40 +189,30 @@ def _showing(app: Dash, calls: Callbacks) -> None:
         Input("theme-now", "data"),
         Input("fit-done", "data"),
         Input("fit-running", "data"),
-    )
-    def show(
-        state: Mapping[str, Any] | None, revision: str | None, theme: str | None, done: Any,
-        running: bool,
-    ) -> tuple[Any, ...]:  # fmt: skip
-        if state is None or theme is None:
-            return (no_update,) * 7
-        if done:
-            calls.desk.done(str(done.get("key", "")))
-        figure, instead, notes, verdict, status = calls.show(state, theme, bool(running))
-        if set(ctx.triggered_prop_ids) == {"fit-running.data"}:
-            return (*(no_update,) * 6, status)
-        hidden = {"display": "none"} if figure is None else {}
-        return (
-            no_update if figure is None else figure, hidden, instead, not instead, notes, verdict,
-            status,
-        )  # fmt: skip
+    )(show)
 
-    @app.callback(
-        Output("download", "data"),
-        Input("download-print", "n_clicks"),
-        Input("download-data", "n_clicks"),
-        State("state", "data"),
-        prevent_initial_call=True,
-    )
     def download(figure: Any, data: Any, state: Mapping[str, Any] | None) -> Any:
         if state is None or not ctx.triggered_id:
             return no_update
         make = calls.figure_file if ctx.triggered_id == "download-print" else calls.data_file
         return make(state) or no_update
 
+    app.callback(
+        Output("download", "data"),
+        Input("download-print", "n_clicks"),
+        Input("download-data", "n_clicks"),
+        State("state", "data"),
+        prevent_initial_call=True,
+    )(download)
+
 
 def _fitting(app: Dash, calls: Callbacks, folder: Path) -> None:
-    @app.callback(
+    def pulse(
+        beat: Any, state: Any, refit: int | None, revision: str | None, order: Any, running: bool
+    ) -> tuple[Any, Any]:
+        return calls.pulse(state, revision, order, bool(running), refit or 0)
+
+    app.callback(
         Output("revision", "data"),
         Output("fit-order", "data"),
         Input("pulse", "n_intervals"),
@@ -200,20 +221,28 @@ def _fitting(app: Dash, calls: Callbacks, folder: Path) -> None:
         State("revision", "data"),
         State("fit-order", "data"),
         State("fit-running", "data"),
-    )
-    def pulse(
-        beat: Any, state: Any, refit: int | None, revision: str | None, order: Any, running: bool
-    ) -> tuple[Any, Any]:
-        return calls.pulse(state, revision, order, bool(running), refit or 0)
+    )(pulse)
 
-    @app.callback(
-        Output("again", "n_clicks"), Input("again", "n_clicks"), prevent_initial_call=True
-    )
     def again(clicks: int | None) -> Any:
         calls.desk.feed.again()
         return no_update
 
-    @app.callback(
+    app.callback(
+        Output("again", "n_clicks"), Input("again", "n_clicks"), prevent_initial_call=True
+    )(again)
+
+    def fit(tell: Any, order: Mapping[str, Any] | None) -> Any:
+        # The terminal's Ctrl-C reaches this process, too; the server ends it.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if not order:
+            return no_update
+        seconds = work(
+            folder, str(order["key"]), lambda stage, share: tell([f"{share:.2f}", f"{stage} ..."])
+        )
+        return {"key": order["key"], "seconds": seconds, "refit": order.get("refit", 0)}
+
+    app.callback(
         Output("fit-done", "data"),
         Input("fit-order", "data"),
         background=True,
@@ -227,17 +256,7 @@ def _fitting(app: Dash, calls: Callbacks, folder: Path) -> None:
         progress=[Output("progress", "value"), Output("progress-words", "children")],
         progress_default=["0", ""],
         prevent_initial_call=True,
-    )
-    def fit(tell: Any, order: Mapping[str, Any] | None) -> Any:
-        # The terminal's Ctrl-C reaches this process, too; the server ends it.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        if not order:
-            return no_update
-        seconds = work(
-            folder, str(order["key"]), lambda stage, share: tell([f"{share:.2f}", f"{stage} ..."])
-        )
-        return {"key": order["key"], "seconds": seconds, "refit": order.get("refit", 0)}
+    )(fit)
 
 
 def _in_the_browser(app: Dash) -> None:
@@ -245,7 +264,9 @@ def _in_the_browser(app: Dash) -> None:
 
     def there(name: str, *outputs_and_inputs: Any, first: bool = True) -> None:
         app.clientside_callback(
-            ClientsideFunction("explorer", name), *outputs_and_inputs, prevent_initial_call=not first
+            ClientsideFunction("explorer", name),
+            *outputs_and_inputs,
+            prevent_initial_call=not first,
         )
 
     there("theme", Output("theme-now", "data"), Output("theme", "aria-pressed"),

@@ -4,21 +4,44 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from dash import no_update
 
 from scaling.analysis.figure import Skipped
 from scaling.analysis.plots import svg
-from scaling.dashboards.explorer_choosing import Controls, Panel, from_address, from_controls, panel_of
+from scaling.dashboards.explorer_choosing import (
+    Controls,
+    Panel,
+    from_address,
+    from_controls,
+    panel_of,
+)
 from scaling.dashboards.explorer_desk import Desk
-from scaling.dashboards.explorer_figure_placeholder import plotly_figure
 from scaling.dashboards.explorer_showing import empty, status, verdict
 from scaling.dashboards.explorer_state import State as Chosen
 from scaling.dashboards.explorer_words import hover_of
+from scaling.dashboards.plotly_figure import plotly_figure
 
 REST_SECONDS = 10.0
 """Between two fits that nobody asked for, of a sweep that runs."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the page's outputs hold."""
+
+    figure: dict[str, Any] | None
+    """None: there is nothing to draw."""
+    height: int
+    """Of the figure, in pixels."""
+    title: str
+    empty: list[Any]
+    """What stands in the figure's place."""
+    notes: list[str]
+    verdict: list[Any]
+    status: str
 
 
 class Callbacks:
@@ -49,27 +72,28 @@ class Callbacks:
             )  # fmt: skip
         return from_controls(self.desk, controls, state)
 
-    def show(
-        self, state: Mapping[str, Any], theme: str, running: bool
-    ) -> tuple[dict[str, Any] | None, list[Any], list[Any], list[Any], str]:
-        """Figure (None: nothing to draw), what stands in its place, notes, verdict, status."""
+    def show(self, state: Mapping[str, Any], theme: str, running: bool) -> Page:
+        """What the page shows of a state."""
         selected = self.desk.selected(Chosen.from_dict(state))
         shown = self.desk.shown(selected)
-        figure = None
-        notes: list[Any] = []
-        if not isinstance(shown.drawing, Skipped):
-            hover = hover_of(selected.runs, selected.state.metric)
-            figure = plotly_figure(shown.drawing, dark=theme == "dark", hover=hover)
-            chosen = selected.state
-            figure["layout"]["uirevision"] = f"{chosen.figure} {chosen.cost} {chosen.metric}"
-            figure["layout"]["meta"] = {"name": shown.drawing.name}
-        return (
-            figure,
-            empty(selected, shown),
-            notes,
-            verdict(shown),
-            status(selected, shown, running),
+        said = (verdict(shown), status(selected, shown, running))
+        if isinstance(shown.drawing, Skipped):
+            return Page(None, 0, "", empty(selected, shown), [], *said)
+        chosen = selected.state
+        figure = plotly_figure(
+            shown.drawing, dark=theme == "dark", hover=hover_of(selected.runs, chosen.metric)
         )
+        # What was zoomed to stays as long as the axes mean the same.
+        figure["layout"]["uirevision"] = f"{chosen.figure} {chosen.cost} {chosen.metric}"
+        figure["layout"]["meta"] = {"name": shown.drawing.name}
+        height = int(figure["layout"].get("height", 450))
+        notes = list(getattr(shown.drawing, "notes", ()))
+        return Page(figure, height, shown.drawing.title, [], notes, *said)
+
+    def status(self, state: Mapping[str, Any], running: bool) -> str:
+        """The line about runs and fit alone."""
+        selected = self.desk.selected(Chosen.from_dict(state))
+        return status(selected, self.desk.shown(selected), running)
 
     def pulse(
         self,

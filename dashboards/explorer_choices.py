@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pandas as pd
 
@@ -109,7 +110,7 @@ def resolve(state: State, runs: pd.DataFrame) -> tuple[State, Choices, list[str]
         if getattr(state, name) not in valid:
             told.append(_unknown(name, getattr(state, name), valid))
             usual = getattr(State(), name)
-            kept = usual if usual in valid else next(iter(valid))
+            kept: Any = usual if usual in valid else next(iter(valid))
             state = replace(state, **{name: kept})
     unknown = [one for one in state.architectures if one not in choices.architectures]
     if unknown:

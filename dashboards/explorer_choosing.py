@@ -133,5 +133,3 @@ def from_controls(desk: Desk, controls: Controls, before: State) -> Panel:
         **single,
     )
     return panel_of(desk, wanted)
-
-

@@ -149,6 +149,7 @@ def _main() -> html.Main:
             ),
             html.Section(
                 [
+                    html.H2(id="figure-title"),
                     html.Div(id="empty", hidden=True),
                     dcc.Graph(id="figure", config=CONFIG, responsive=True),
                     html.Div(id="notes", className="muted"),
@@ -225,7 +226,7 @@ def filters(axes: Sequence[Axis], held: Mapping[str, Sequence[str]]) -> list[htm
                                 value=text,
                                 debounce=True,
                                 placeholder=f"{limit:.4g}",
-                                **{"inputMode": "decimal"},
+                                inputMode="decimal",
                             ),
                             **{"data-labelled": f"{word} {words}"},
                         ),

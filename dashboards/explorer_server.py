@@ -57,7 +57,10 @@ def serve(
     Raises:
         ValueError: the address can't be listened at; the message names the cure.
     """
-    with tempfile.TemporaryDirectory(prefix="climber-dashboard-") as scratch, contextlib.closing(feed):
+    with (
+        tempfile.TemporaryDirectory(prefix="climber-dashboard-") as scratch,
+        contextlib.closing(feed),
+    ):
         folder = Path(scratch)
         with _listening(host, port) as listener:
             app = make_app(Desk(feed, folder, sweeps), folder)
@@ -68,7 +71,6 @@ def serve(
                 host, where, app.server, threaded=True, request_handler=_Handler,
                 fd=listener.fileno(),
             )  # fmt: skip
-            server.daemon_threads = True
             with _signals():
                 tell(f"http://{shown}:{where}/")
                 try:
@@ -94,7 +96,6 @@ def guard(app: Dash, host: str) -> None:
         f"script-src 'self' {' '.join(app.csp_hashes())}"
     )
 
-    @app.server.before_request
     def check() -> None:
         asked = urlsplit(f"//{request.host}")
         if loopback(host) and not loopback(asked.hostname or ""):
@@ -103,12 +104,14 @@ def guard(app: Dash, host: str) -> None:
         if origin is not None and urlsplit(origin).netloc != request.host:
             abort(403, "Another page may not ask this one.")
 
-    @app.server.after_request
     def protect(response: Response) -> Response:
         response.headers["Content-Security-Policy"] = policy
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "same-origin"
         return response
+
+    app.server.before_request(check)
+    app.server.after_request(protect)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -80,16 +80,16 @@ def parse(search: str) -> tuple[State, list[str]]:
     found: dict[str, list[str]] = {}
     for name, value in parse_qsl(search.removeprefix("?"), keep_blank_values=True):
         found.setdefault(name, []).append(value)
-    state = State()
+    asked: dict[str, Any] = {}
     names = {one.name for one in fields(State)} - {"filters"}
     filters = dict[str, tuple[str, ...]]()
     for name, values in found.items():
         if name in MANY:
-            state = replace(state, **{name: tuple(dict.fromkeys(values))})
+            asked[name] = tuple(dict.fromkeys(values))
         elif name in names:
-            state = replace(state, **{name: values[-1]})
+            asked[name] = values[-1]
         elif name.startswith(FILTER):
             filters[name.removeprefix(FILTER)] = tuple(dict.fromkeys(values))
         else:
             told.append(f"The address says {name!r}, which means nothing here.")
-    return replace(state, filters=filters), told
+    return State(**asked, filters=filters), told

@@ -10,7 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from scaling.datasets.store import cache_dir, written_aside
+from scaling.config import cache_dir
+from scaling.runs import write_runs
 
 logger = logging.getLogger(__name__)
 
@@ -50,9 +51,8 @@ def keep_rows(path: Path, origin: object, rows: list[dict[str, Any]]) -> None:
     table = pd.DataFrame(rows)
     table.attrs[ORIGIN] = _words(origin)
     try:
-        with written_aside(path) as aside:
-            table.to_parquet(aside, index=False)
-    except ValueError as error:
+        write_runs(table, path)
+    except OSError as error:
         logger.warning("what was read is not kept for the next start: %s", error)
 
 

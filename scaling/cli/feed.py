@@ -44,6 +44,8 @@ def feed_of(
         raise click.UsageError("--column goes with --runs FILE")
     feed = StoreFeed(tracking_uri, mlflow_url)
     if sweep is None:
+        if len(only := feed.sweeps()) == 1:
+            feed.snapshot(only)
         return feed, []
     title = title_of(sweep)
     if title not in feed.sweeps():
@@ -52,6 +54,7 @@ def feed_of(
         raise ValueError(
             f"{feed.name} holds no sweep {title!r}; it holds: {listed}. Cure: `climber sweep {sweep}`"
         )
+    feed.snapshot([title])  # reading begins before the page is opened
     return feed, [title]
 
 
