@@ -19,6 +19,7 @@ from dash import (
     ctx,
     html,
     no_update,
+    set_props,
 )  # fmt: skip
 
 from scaling.dashboards import explorer_layout
@@ -66,6 +67,7 @@ def _choosing(app: Dash, calls: Callbacks) -> None:
         search: str | None, form: Mapping[str, str], sweeps: Sequence[str],
         architectures: Sequence[str], revision: str | None, clicked: Any, values: Any, lows: Any,
         highs: Any, before: Mapping[str, Any] | None, spec: Mapping[str, Any] | None,
+        order: Mapping[str, Any] | None, running: bool,
     ) -> tuple[Any, ...]:  # fmt: skip
         checked, low, high = ({one["id"]["axis"]: one.get("value") for one in part}
                               for part in ctx.inputs_list[-3:])  # fmt: skip
@@ -77,7 +79,8 @@ def _choosing(app: Dash, calls: Callbacks) -> None:
         found = ctx.triggered_id
         triggered = found if isinstance(found, str) else "filters" if found else ""
         panel = calls.choose(search, controls, before, triggered, clicked)
-        return answer(panel, search, before, spec or {}, controls)
+        ordered = calls.order(panel.selected, order, bool(running))
+        return (*answer(panel, search, before, spec or {}, controls), ordered)
 
     app.callback(
         Output("url", "search"),
@@ -92,6 +95,7 @@ def _choosing(app: Dash, calls: Callbacks) -> None:
         Output("error", "children"),
         Output("run-note", "children"),
         *(Output(name, "children") for name in (*SELECTS, "run")),
+        Output("fit-order", "data"),
         Input("url", "search"),
         Input("form", "data"),
         Input("sweeps", "value"),
@@ -101,6 +105,8 @@ def _choosing(app: Dash, calls: Callbacks) -> None:
         *_MANY,
         State("state", "data"),
         State("choices", "data"),
+        State("fit-order", "data"),
+        State("fit-running", "data"),
     )(choose)
 
     def show_run(state: Mapping[str, Any] | None, revision: str | None) -> Any:
@@ -159,20 +165,17 @@ def answer(
 
 def _showing(app: Dash, calls: Callbacks) -> None:
     def show(
-        state: Mapping[str, Any] | None, revision: str | None, theme: str | None, done: Any,
-        running: bool,
-    ) -> tuple[Any, ...]:  # fmt: skip
+        state: Mapping[str, Any] | None, revision: str | None, theme: str | None, fitted: Any
+    ) -> tuple[Any, ...]:
         if state is None or theme is None:
-            return (no_update,) * 8
-        if done:
-            calls.desk.done(str(done.get("key", "")))
-        if set(ctx.triggered_prop_ids) == {"fit-running.data"}:
-            return (*(no_update,) * 7, calls.status(state, bool(running)))
-        page = calls.show(state, theme, bool(running))
+            return (no_update,) * 7
+        if fitted:
+            calls.desk.done(str(fitted))
+        page = calls.show(state, theme)
         style = {"height": f"{page.height}px"} if page.figure else {"display": "none"}
         return (
             no_update if page.figure is None else page.figure, style, page.title, page.empty,
-            not page.empty, [html.P(text) for text in page.notes], page.verdict, page.status,
+            not page.empty, [html.P(text) for text in page.notes], page.verdict,
         )  # fmt: skip
 
     app.callback(
@@ -183,13 +186,24 @@ def _showing(app: Dash, calls: Callbacks) -> None:
         Output("empty", "hidden"),
         Output("notes", "children"),
         Output("verdict", "children"),
-        Output("status", "children"),
         Input("state", "data"),
         Input("revision", "data"),
         Input("theme-now", "data"),
-        Input("fit-done", "data"),
-        Input("fit-running", "data"),
+        Input("fitted", "data"),
     )(show)
+
+    def tell(
+        state: Mapping[str, Any] | None, revision: str | None, running: bool, fitted: Any
+    ) -> Any:
+        return no_update if state is None else calls.status(state, bool(running))
+
+    app.callback(
+        Output("status", "children"),
+        Input("state", "data"),
+        Input("revision", "data"),
+        Input("fit-running", "data"),
+        Input("fitted", "data"),
+    )(tell)
 
     def download(figure: Any, data: Any, state: Mapping[str, Any] | None) -> Any:
         if state is None or not ctx.triggered_id:
@@ -208,19 +222,22 @@ def _showing(app: Dash, calls: Callbacks) -> None:
 
 def _fitting(app: Dash, calls: Callbacks, folder: Path) -> None:
     def pulse(
-        beat: Any, state: Any, refit: int | None, revision: str | None, order: Any, running: bool
+        beat: Any, refit: int | None, state: Any, revision: str | None, order: Any, running: bool
     ) -> tuple[Any, Any]:
+        if state is None:
+            return no_update, no_update
         return calls.pulse(state, revision, order, bool(running), refit or 0)
 
     app.callback(
         Output("revision", "data"),
-        Output("fit-order", "data"),
+        Output("fit-order", "data", allow_duplicate=True),
         Input("pulse", "n_intervals"),
-        Input("state", "data"),
         Input("refit", "n_clicks"),
+        State("state", "data"),
         State("revision", "data"),
         State("fit-order", "data"),
         State("fit-running", "data"),
+        prevent_initial_call=True,
     )(pulse)
 
     def again(clicks: int | None) -> Any:
@@ -240,7 +257,9 @@ def _fitting(app: Dash, calls: Callbacks, folder: Path) -> None:
         seconds = work(
             folder, str(order["key"]), lambda stage, share: tell([f"{share:.2f}", f"{stage} ..."])
         )
-        return {"key": order["key"], "seconds": seconds, "refit": order.get("refit", 0)}
+        # Not an output: what is drawn at once would wait for it.
+        set_props("fitted", {"data": order["key"]})
+        return {"key": order["key"], "seconds": seconds}
 
     app.callback(
         Output("fit-done", "data"),

@@ -18,7 +18,7 @@ from scaling.dashboards.explorer_choosing import (
     from_controls,
     panel_of,
 )
-from scaling.dashboards.explorer_desk import Desk
+from scaling.dashboards.explorer_desk import Desk, Selected
 from scaling.dashboards.explorer_showing import empty, status, verdict
 from scaling.dashboards.explorer_state import State as Chosen
 from scaling.dashboards.explorer_words import hover_of
@@ -41,7 +41,6 @@ class Page:
     """What stands in the figure's place."""
     notes: list[str]
     verdict: list[Any]
-    status: str
 
 
 class Callbacks:
@@ -72,13 +71,12 @@ class Callbacks:
             )  # fmt: skip
         return from_controls(self.desk, controls, state)
 
-    def show(self, state: Mapping[str, Any], theme: str, running: bool) -> Page:
+    def show(self, state: Mapping[str, Any], theme: str) -> Page:
         """What the page shows of a state."""
         selected = self.desk.selected(Chosen.from_dict(state))
         shown = self.desk.shown(selected)
-        said = (verdict(shown), status(selected, shown, running))
         if isinstance(shown.drawing, Skipped):
-            return Page(None, 0, "", empty(selected, shown), [], *said)
+            return Page(None, 0, "", empty(selected, shown), [], verdict(shown))
         chosen = selected.state
         figure = plotly_figure(
             shown.drawing, dark=theme == "dark", hover=hover_of(selected.runs, chosen.metric)
@@ -88,42 +86,57 @@ class Callbacks:
         figure["layout"]["meta"] = {"name": shown.drawing.name}
         height = int(figure["layout"].get("height", 450))
         notes = list(getattr(shown.drawing, "notes", ()))
-        return Page(figure, height, shown.drawing.title, [], notes, *said)
+        return Page(figure, height, shown.drawing.title, [], notes, verdict(shown))
 
     def status(self, state: Mapping[str, Any], running: bool) -> str:
-        """The line about runs and fit alone."""
+        """One line about runs and fit."""
         selected = self.desk.selected(Chosen.from_dict(state))
         return status(selected, self.desk.shown(selected), running)
 
     def pulse(
         self,
-        state: Mapping[str, Any] | None,
+        state: Mapping[str, Any],
         revision: str | None,
         order: Mapping[str, Any] | None,
         running: bool,
         refit: int,
     ) -> tuple[Any, Any]:
-        """Whether the runs have changed, and whether a fit is to be made: its order, or nothing."""
-        if state is None:
-            return no_update, no_update
+        """Whether the runs have changed, and the order of a fit that is to be made."""
         selected = self.desk.selected(Chosen.from_dict(state))
         snapshot = selected.snapshot
         now = f"{snapshot.version} {snapshot.complete} {snapshot.problem}"
-        seen = now if now != revision else no_update
-        if not snapshot.complete or selected.runs.empty:
-            return seen, no_update
+        return now if now != revision else no_update, self.order(selected, order, running, refit)
+
+    def order(
+        self,
+        selected: Selected,
+        last: Mapping[str, Any] | None,
+        running: bool,
+        refit: int | None = None,
+    ) -> Any:
+        """The order of a fit, as the page keeps it; no update where none is to be made.
+
+        Args:
+            selected: what is to be fitted.
+            last: the order before.
+            running: whether that one is being worked on.
+            refit: how often the user has asked; None: nobody was asked.
+        """
+        last = last or {}
+        asked = last.get("refit", 0) if refit is None else refit
+        forced = asked != last.get("refit", 0)
+        if not selected.snapshot.complete or selected.runs.empty:
+            return no_update
         key = self.desk.key(selected)
-        last = order or {}
-        forced = refit != last.get("refit", 0)
-        same = {**selected.state.to_dict(), "run": "", "figure": ""}
         if not forced and key == last.get("key"):
-            return seen, no_update
+            return no_update
         # Another question is answered at once; more runs of the same one after a rest.
+        question = {**selected.state.to_dict(), "run": "", "figure": ""}
         rested = time.time() - float(last.get("time", 0.0)) > REST_SECONDS
-        if not forced and same == last.get("state") and (running or not rested):
-            return seen, no_update
-        self.desk.order(selected)
-        return seen, {"key": key, "state": same, "time": time.time(), "refit": refit}
+        if not forced and question == last.get("state") and (running or not rested):
+            return no_update
+        self.desk.order(selected, again=forced)
+        return {"key": key, "state": question, "time": time.time(), "refit": asked}
 
     def figure_file(self, state: Mapping[str, Any]) -> dict[str, Any] | None:
         """The figure as it goes into a paper: an SVG made by matplotlib."""

@@ -114,9 +114,16 @@ class Desk:
         text = f"{selected.snapshot.version}\n{_question(selected.state)}"
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
-    def order(self, selected: Selected) -> str:
-        """Lay out what a fit needs, for `work` in another process; returns its key."""
+    def order(self, selected: Selected, *, again: bool = False) -> str:
+        """Lay out what a fit needs, for `work` in another process; returns its key.
+
+        Args:
+            selected: the runs and the state.
+            again: make it even though it was made.
+        """
         key = self.key(selected)
+        if again:
+            (self._folder / f"{key}.fit").unlink(missing_ok=True)
         path = self._folder / f"{key}.order"
         if not path.exists():
             aside = path.with_suffix(".aside")

@@ -46,7 +46,7 @@ HEADLESS = """<!DOCTYPE html>
 </body>
 </html>
 """
-"""Dash's page with a language."""
+"""Dash's page with a language, and with plotly.js asked for at once: it takes longest."""
 
 
 def layout(source: str) -> html.Div:
@@ -83,6 +83,7 @@ def _memory() -> list[Any]:
         dcc.Store(id="theme-now"),
         dcc.Store(id="fit-order"),
         dcc.Store(id="fit-done"),
+        dcc.Store(id="fitted"),
         dcc.Store(id="fit-running", data=False),
         dcc.Download(id="download"),
     ]

@@ -16,11 +16,13 @@ import pandas as pd
 from scaling.run_snapshot import keep_rows, load_rows, snapshot_path
 from scaling.runs import ordered
 from scaling.tracking_pages import STARTED, Experiment, Pages, Rows
-from scaling.tracking_read import whole_numbers
+from scaling.tracking_read import sweep_titles, whole_numbers
 from scaling.tracking_store import StoreError
 
 PAUSE_SECONDS = 1.0
 """Between two looks at a store."""
+LISTED_SECONDS = 10.0
+"""Between two looks at which sweeps there are."""
 FORGOTTEN_SECONDS = 60.0
 """A sweep that nobody has asked for so long is not looked at until somebody does."""
 KEEP_SECONDS = 30.0
@@ -86,8 +88,30 @@ class StoreReader:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._ended = threading.Event()
+        self._titles: tuple[str, ...] = ()
+        self._untitled = ""
+        self._listed = self._list()
         self._thread = threading.Thread(target=self._loop, name="runs", daemon=True)
         self._thread.start()
+
+    def titles(self) -> tuple[str, ...]:
+        """The sweeps that the store holds, as known a few seconds ago.
+
+        Raises:
+            ValueError: the store can't be read; the message names the cure.
+        """
+        if self._untitled:
+            raise ValueError(self._untitled)
+        return self._titles
+
+    def _list(self) -> float:
+        try:
+            self._titles, self._untitled = tuple(sweep_titles(tracking_uri=self._uri)), ""
+        except StoreError as error:
+            self._untitled = str(error)
+        except Exception as error:
+            self._untitled = f"the store can't be read: {type(error).__name__}: {error}"
+        return time.monotonic()
 
     def known(self, title: str) -> Known:
         """What has been read of a sweep; the first question begins the reading."""
@@ -119,6 +143,8 @@ class StoreReader:
                 active = [one for one in self._watched.values() if one.asked > limit]
             for one in active:
                 self._look(one)
+            if time.monotonic() - self._listed > LISTED_SECONDS:
+                self._listed = self._list()
             self._wake.wait(self._pause)
             self._wake.clear()
         for one in self._watched.values():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +13,6 @@ import click
 if TYPE_CHECKING:
     from scaling.dashboards.explorer_feed import Feed, Link, Snapshot
     from scaling.run_feed import Joined, Known
-
-LISTED_SECONDS = 5.0
-"""So long a list of sweeps is taken to be still right."""
 
 
 def feed_of(
@@ -73,18 +69,11 @@ class StoreFeed:
         self._uri = resolve_uri(tracking_uri)
         self.name = f"MLflow store {without_login(self._uri)}"
         self._url = mlflow_url or (self._uri if self._uri.startswith("http") else None)
-        self._listed: tuple[float, list[str]] = (-LISTED_SECONDS, [])
-        self.sweeps()
         self._reader, self._joined = StoreReader(self._uri), Joined()
+        self.sweeps()
 
     def sweeps(self) -> Sequence[str]:
-        from scaling.tracking_read import sweep_titles
-
-        when, found = self._listed
-        if time.monotonic() - when > LISTED_SECONDS:
-            found = sweep_titles(tracking_uri=self._uri)
-            self._listed = (time.monotonic(), found)
-        return found
+        return self._reader.titles()
 
     def snapshot(self, sweeps: Sequence[str]) -> Snapshot:
         return _snapshot(self._joined, {name: self._reader.known(name) for name in sweeps})
@@ -96,8 +85,7 @@ class StoreFeed:
         return _link(run_id, self._url, self._uri)
 
     def close(self) -> None:
-        if hasattr(self, "_reader"):
-            self._reader.close()
+        self._reader.close()
 
 
 class FileFeed:
