@@ -100,6 +100,7 @@ def meanings(figure: Figure, kinds: Set[Kind]) -> list[tuple[Kind, str]]:
         "interval": "interval",
         "beyond": "extrapolated",
     }
+    texts |= dict(figure.meanings)
     return [(kind, text) for kind, text in texts.items() if kind in kinds]
 
 
