@@ -25,7 +25,7 @@ from dash import (
 from scaling.dashboards import explorer_layout
 from scaling.dashboards.explorer_callbacks import Callbacks
 from scaling.dashboards.explorer_choosing import Controls, Panel
-from scaling.dashboards.explorer_desk import Desk, work
+from scaling.dashboards.explorer_desk import Desk, make_fit
 from scaling.dashboards.explorer_layout import SELECTS
 from scaling.dashboards.explorer_showing import run_details
 from scaling.dashboards.explorer_state import State as Chosen
@@ -74,13 +74,14 @@ def _choosing(app: Dash, calls: Callbacks) -> None:
         ranges = {axis: (str(low[axis] or ""), str(high.get(axis) or "")) for axis in low}
         controls = Controls(
             form or {}, sweeps or [], architectures or [],
-            {axis: value or [] for axis, value in checked.items()}, ranges,
+            {axis: value or [] for axis, value in checked.items()}, ranges, spec or {},
         )  # fmt: skip
         found = ctx.triggered_id
         triggered = found if isinstance(found, str) else "filters" if found else ""
         panel = calls.choose(search, controls, before, triggered, clicked)
         ordered = calls.order(panel.selected, order, bool(running))
-        return (*answer(panel, search, before, spec or {}, controls), ordered)
+        kept = triggered in ("", "revision")
+        return (*answer(panel, search, before, spec or {}, controls, kept), ordered)
 
     app.callback(
         Output("url", "search"),
@@ -125,14 +126,22 @@ def answer(
     before: Mapping[str, Any] | None,
     spec: Mapping[str, Any],
     controls: Controls,
+    kept: bool,
 ) -> tuple[Any, ...]:
     """What the page's elements are told: nothing where they hold it already, so that a control
-    that is being used stays as it is."""
+    that is being used stays as it is.
+
+    Args:
+        panel: what they are to hold.
+        search, before, spec, controls: what they hold.
+        kept: whether nobody has chosen anything: what was wrong with the address still is.
+    """
     state, now = panel.state.to_dict(), panel.spec()
     problem = panel.selected.snapshot.problem
-    told = [*panel.told, *([problem] if problem else [])]
-    axes = panel.filters_spec()
-    moved = axes != spec.get("axes") or before is None
+    if kept or state == before:
+        now["told"] = list(dict.fromkeys([*spec.get("told", ()), *now["told"]]))
+    told = [*now["told"], *([problem] if problem else [])]
+    moved = now["axes"] != spec.get("axes") or before is None or not panel.stands(controls)
     offered = [{"label": name, "value": name} for name in now["sweeps"]]
     kinds = [{"label": name, "value": name} for name in now["architectures"]]
     address = panel.state.search()
@@ -146,11 +155,10 @@ def answer(
         if now["runs"] != spec.get("runs")
         else no_update
     )
-    new = {**now, "axes": axes}
     return (
         address if address != (search or "") else no_update,
         state if state != before else no_update,
-        new if new != spec else no_update,
+        now if now != spec else no_update,
         panel.form() if panel.form() != dict(controls.form) else no_update,
         offered if now["sweeps"] != spec.get("sweeps") else no_update,
         list(panel.state.sweeps),
@@ -193,16 +201,26 @@ def _showing(app: Dash, calls: Callbacks) -> None:
     )(show)
 
     def tell(
-        state: Mapping[str, Any] | None, revision: str | None, running: bool, fitted: Any
-    ) -> Any:
-        return no_update if state is None else calls.status(state, bool(running))
+        state: Mapping[str, Any] | None, revision: str | None, running: bool, fitted: Any,
+        cancel: int | None, order: Mapping[str, Any] | None,
+    ) -> Any:  # fmt: skip
+        if state is None:
+            return (no_update,) * 3
+        if fitted:
+            calls.desk.done(str(fitted))
+        words, working = calls.status(state, order, ctx.triggered_id == "cancel")
+        return words, not working, not working
 
     app.callback(
         Output("status", "children"),
+        Output("working", "hidden"),
+        Output("cancel", "disabled"),
         Input("state", "data"),
         Input("revision", "data"),
         Input("fit-running", "data"),
         Input("fitted", "data"),
+        Input("cancel", "n_clicks"),
+        State("fit-order", "data"),
     )(tell)
 
     def download(figure: Any, data: Any, state: Mapping[str, Any] | None) -> Any:
@@ -254,7 +272,7 @@ def _fitting(app: Dash, calls: Callbacks, folder: Path) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         if not order:
             return no_update
-        seconds = work(
+        seconds = make_fit(
             folder, str(order["key"]), lambda stage, share: tell([f"{share:.2f}", f"{stage} ..."])
         )
         # Not an output: what is drawn at once would wait for it.
@@ -266,11 +284,7 @@ def _fitting(app: Dash, calls: Callbacks, folder: Path) -> None:
         Input("fit-order", "data"),
         background=True,
         interval=POLL_MS,
-        running=[
-            (Output("fit-running", "data"), True, False),
-            (Output("working", "hidden"), False, True),
-            (Output("cancel", "disabled"), False, True),
-        ],
+        running=[(Output("fit-running", "data"), True, False)],
         cancel=[Input("cancel", "n_clicks")],
         progress=[Output("progress", "value"), Output("progress-words", "children")],
         progress_default=["0", ""],

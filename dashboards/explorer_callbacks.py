@@ -67,7 +67,7 @@ class Callbacks:
             run = clicked_run(clicked)
             controls = Controls(
                 {**controls.form, "run": run or state.run}, controls.sweeps,
-                controls.architectures, controls.values, controls.ranges,
+                controls.architectures, controls.values, controls.ranges, controls.offered,
             )  # fmt: skip
         return from_controls(self.desk, controls, state)
 
@@ -88,10 +88,22 @@ class Callbacks:
         notes = list(getattr(shown.drawing, "notes", ()))
         return Page(figure, height, shown.drawing.title, [], notes, verdict(shown))
 
-    def status(self, state: Mapping[str, Any], running: bool) -> str:
-        """One line about runs and fit."""
+    def status(
+        self, state: Mapping[str, Any], order: Mapping[str, Any] | None, cancelled: bool = False
+    ) -> tuple[str, bool]:
+        """One line about runs and fit, and whether a fit is being made.
+
+        Args:
+            state: of the page.
+            order: the latest of it.
+            cancelled: whether the user has just cancelled that.
+        """
         selected = self.desk.selected(Chosen.from_dict(state))
-        return status(selected, self.desk.shown(selected), running)
+        key = str((order or {}).get("key", ""))
+        if cancelled:
+            self.desk.cancel(key)
+        work = self.desk.work(key)
+        return status(selected, self.desk.shown(selected), work), work == "begun"
 
     def pulse(
         self,

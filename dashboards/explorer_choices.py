@@ -11,7 +11,7 @@ import pandas as pd
 from scaling.analysis.cost import COSTS, Cost
 from scaling.analysis.law import LAWS, law_of
 from scaling.dashboards.explorer_filters import passing
-from scaling.dashboards.explorer_state import State
+from scaling.dashboards.explorer_state import NOTHING, State
 from scaling.units import MISSING
 
 METRICS = {
@@ -39,6 +39,13 @@ FIGURES = {
     "cost": "metric against cost",
     "multiplier": "compute multiplier",
     "isoflop": "isoFLOP valleys",
+    "optimal_params": "best parameters against compute",
+    "optimal_examples": "best examples against compute",
+    "optimal_seq_len": "best sequence length against compute",
+    "optimal_depth": "best depth against compute",
+    "optimal_width": "best width against compute",
+    "optimal_blocks": "best number of blocks against compute",
+    "residuals": "what the law leaves over",
     "params": "metric against parameters",
     "seq_len": "metric against sequence length",
     "depth": "metric against depth",
@@ -112,10 +119,11 @@ def resolve(state: State, runs: pd.DataFrame) -> tuple[State, Choices, list[str]
             usual = getattr(State(), name)
             kept: Any = usual if usual in valid else next(iter(valid))
             state = replace(state, **{name: kept})
-    unknown = [one for one in state.architectures if one not in choices.architectures]
+    known = (*choices.architectures, NOTHING)
+    unknown = [one for one in state.architectures if one not in known]
     if unknown:
         told.append(_unknown("architecture", unknown[0], dict.fromkeys(choices.architectures, "")))
-        left = tuple(one for one in state.architectures if one in choices.architectures)
+        left = tuple(one for one in state.architectures if one in known)
         state = replace(state, architectures=left)
     return state, choices, told
 

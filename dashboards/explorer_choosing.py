@@ -9,7 +9,7 @@ from typing import Any
 from scaling.dashboards.explorer_choices import SINGLE, rises
 from scaling.dashboards.explorer_desk import Desk, Selected
 from scaling.dashboards.explorer_filters import Axis, axes_of
-from scaling.dashboards.explorer_state import RANGE, State, parse
+from scaling.dashboards.explorer_state import NOTHING, RANGE, State, parse
 from scaling.dashboards.explorer_words import run_list, short
 
 
@@ -25,6 +25,8 @@ class Controls:
     """By axis: what is checked."""
     ranges: Mapping[str, tuple[str, str]]
     """By axis: what is typed as lowest and highest."""
+    offered: Mapping[str, Any]
+    """What the page offers (`Panel.spec`): boxes that stand there, whatever is known by now."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +49,28 @@ class Panel:
             **{name: dict(getattr(self.selected.choices, name)) for name in SINGLE},
             "architectures": list(self.selected.choices.architectures),
             "runs": [list(one) for one in self.runs],
-            "note": self.runs_note,
+            # Ranges grow while a sweep runs, and need no new fields for that.
+            "axes": {axis.name: list(axis.values) for axis in self.axes},
+            "told": list(self.told),
         }
-
-    def filters_spec(self) -> list[dict[str, Any]]:
-        """Of the filters alone: ranges grow while a sweep runs, and need no new fields for that."""
-        return [{"name": axis.name, "values": list(axis.values)} for axis in self.axes]
 
     def form(self) -> dict[str, str]:
         """What the native selects are to show."""
         return {name: getattr(self.state, name) for name in (*SINGLE, "run")}
+
+    def stands(self, controls: Controls) -> bool:
+        """Whether the filters of the page hold what the state says."""
+        for axis in self.axes:
+            held = self.state.filters.get(axis.name)
+            if axis.values and set(controls.values.get(axis.name, ())) != {
+                one for one in held or axis.values if one in axis.values
+            }:
+                return False
+            if not axis.values:
+                low, high = controls.ranges.get(axis.name, ("", ""))
+                if f"{low.strip()}{RANGE}{high.strip()}" != (held or [RANGE])[0]:
+                    return False
+        return True
 
     def checked(self) -> list[str]:
         """Architectures that are checked: all of them where the state names none."""
@@ -73,12 +87,13 @@ def panel_of(desk: Desk, wanted: State, told: Sequence[str] = ()) -> Panel:
     if not wanted.sweeps:
         only = tuple(offered) if len(offered) == 1 else ()
         wanted = replace(wanted, sweeps=desk.sweeps or only)
-    for name in wanted.sweeps:
-        if offered and name not in offered:
-            listed = ", ".join(short(one) for one in offered[:20])
-            found.append(f"There is no sweep {short(name)!r}; there are: {listed}.")
-    if offered:
-        wanted = replace(wanted, sweeps=tuple(one for one in wanted.sweeps if one in offered))
+    elif offered:
+        for name in wanted.sweeps:
+            if name not in (*offered, NOTHING):
+                listed = ", ".join(short(one) for one in offered[:20])
+                found.append(f"There is no sweep {short(name)!r}; there are: {listed}.")
+        there = tuple(one for one in wanted.sweeps if one in offered)
+        wanted = replace(wanted, sweeps=there or (NOTHING,))
     selected = desk.selected(wanted)
     runs, note = run_list(selected.runs, selected.state.metric, rises(selected.state.metric))
     shown = selected.state.run
@@ -109,26 +124,24 @@ def from_controls(desk: Desk, controls: Controls, before: State) -> Panel:
     }
     if "run" in controls.form:
         single["run"] = str(controls.form["run"] or "")
-    known = desk.selected(before)
-    offered = set(known.choices.architectures)
-    checked = tuple(one for one in known.choices.architectures if one in controls.architectures)
-    everything = not offered or set(checked) == offered
+    offered = controls.offered.get("architectures") or ()
+    checked = tuple(one for one in offered if one in controls.architectures)
     filters = {axis: tuple(v) for axis, v in before.filters.items()}
-    axes = {axis.name: axis for axis in axes_of(known.snapshot.runs)}
+    axes = controls.offered.get("axes") or {}
     for name, values in controls.values.items():
-        if name in axes and axes[name].values:
+        if axes.get(name):
             filters.pop(name, None)
-            if set(values) != set(axes[name].values):
-                # None checked lets nothing pass, and must be said in the address, too.
-                filters[name] = tuple(v for v in axes[name].values if v in values) or ("",)
+            passing = tuple(v for v in axes[name] if v in values)
+            if len(passing) < len(axes[name]):
+                filters[name] = passing or (NOTHING,)
     for name, (low, high) in controls.ranges.items():
         filters.pop(name, None)
         if low.strip() or high.strip():
             filters[name] = (f"{low.strip()}{RANGE}{high.strip()}",)
     wanted = replace(
         before,
-        sweeps=tuple(controls.sweeps),
-        architectures=() if everything else checked or ("",),
+        sweeps=tuple(controls.sweeps) or (NOTHING,),
+        architectures=() if len(checked) == len(offered) else checked or (NOTHING,),
         filters=filters,
         **single,
     )

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import pandas as pd
 
@@ -25,6 +25,8 @@ from scaling.dashboards.explorer_feed import Feed, Snapshot
 from scaling.dashboards.explorer_state import State
 
 T = TypeVar("T")
+Work = Literal["", "begun", "cancelled"]
+"""Whether a fit was ordered and isn't there yet."""
 KEPT = 12
 """Results of each kind that are remembered."""
 
@@ -69,6 +71,7 @@ class Desk:
         self._folder = folder
         self._remembered: OrderedDict[Hashable, Any] = OrderedDict()
         self._lock = threading.Lock()
+        self._cancelled = set[str]()
         LAWS.names()  # found now: threads that looked for laws at the same time would see a part
 
     def selected(self, wanted: State) -> Selected:
@@ -115,7 +118,7 @@ class Desk:
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def order(self, selected: Selected, *, again: bool = False) -> str:
-        """Lay out what a fit needs, for `work` in another process; returns its key.
+        """Lay out what a fit needs, for `make_fit` in another process; returns its key.
 
         Args:
             selected: the runs and the state.
@@ -124,6 +127,7 @@ class Desk:
         key = self.key(selected)
         if again:
             (self._folder / f"{key}.fit").unlink(missing_ok=True)
+            self._cancelled.discard(key)
         path = self._folder / f"{key}.order"
         if not path.exists():
             aside = path.with_suffix(".aside")
@@ -131,12 +135,24 @@ class Desk:
             aside.replace(path)
         return key
 
+    def cancel(self, key: str) -> None:
+        """Nobody waits for that fit any more."""
+        self._cancelled.add(key)
+
+    def work(self, key: str) -> Work:
+        """How far the fit of that key is."""
+        there = key.isalnum() and (self._folder / f"{key}.order").exists()
+        if not there or (self._folder / f"{key}.fit").exists():
+            return ""
+        return "cancelled" if key in self._cancelled else "begun"
+
     def done(self, key: str) -> Fitted | None:
         """The fit of that key, None where it isn't there."""
         path = self._folder / f"{key}.fit"
         if not key.isalnum() or not path.exists():
             return None
-        found, state = self._once(("fit", key), lambda: pickle.loads(path.read_bytes()))
+        made = path.stat().st_mtime_ns
+        found, state = self._once(("fit", key, made), lambda: pickle.loads(path.read_bytes()))
         with self._lock:
             self._remember(("latest", _question(state)), (found, key))
         assert isinstance(found, Fitted)
@@ -170,7 +186,7 @@ class Desk:
                     (self._folder / f"{old[1]}.{ending}").unlink(missing_ok=True)
 
 
-def work(folder: Path, key: str, progress: Progress) -> float:
+def make_fit(folder: Path, key: str, progress: Progress) -> float:
     """Make the fit that was ordered; returns the seconds it took. Runs in a process of its own."""
     begin = time.perf_counter()
     target = folder / f"{key}.fit"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -11,20 +11,25 @@ import pandas as pd
 from scaling.analysis.compare_figure import multiplier_vs_compute
 from scaling.analysis.cost import COSTS
 from scaling.analysis.figure import Figure, Skipped
-from scaling.analysis.figures import Drawing, loss_vs_axis, loss_vs_compute
+from scaling.analysis.figures import Drawing
 from scaling.analysis.findings import Analysis
-from scaling.analysis.isoflop import isoflop
 from scaling.analysis.isoflop_figure import isoflop_valleys
+from scaling.analysis.isoflop_groups import isoflop_of
 from scaling.analysis.law import law_of
+from scaling.analysis.loss_figure import loss_vs_axis, loss_vs_compute
+from scaling.analysis.optima_figure import optima_vs_compute
 from scaling.analysis.rate_figure import loss_vs_lr
+from scaling.analysis.residual_figure import residuals
 from scaling.analysis.summary import analyse
 from scaling.analysis.temperatures import temperatures
 from scaling.analysis.versus import Versus
 from scaling.dashboards.explorer_choices import AXES_OF_COST, METRICS
 from scaling.dashboards.explorer_state import State
 
-FITTED_ONLY = ("multiplier", "isoflop")
-"""Figures that show nothing but what was fitted."""
+FITTED_ONLY = ("multiplier", "isoflop", "residuals")
+"""Figures that show nothing but what was fitted, besides the optima."""
+OPTIMUM = "optimal_"
+"""What the name of a figure of optima begins with."""
 Progress = Callable[[str, float], None]
 
 
@@ -33,7 +38,8 @@ class Fitted:
     """What was made in the background."""
 
     analysis: Analysis | None
-    valleys: Figure | Skipped
+    budgets: Mapping[str, Figure | Skipped] = field(default_factory=dict)
+    """By name: the figures of shared budgets."""
     problem: str = ""
     """Why there is no analysis."""
 
@@ -64,15 +70,13 @@ def fitted(runs: pd.DataFrame, state: State, progress: Progress) -> Fitted:
     try:
         analysis = analyse(table, progress=progress, **_options(state))
     except ValueError as error:
-        return Fitted(None, Skipped("isoflop", str(error)), str(error))
-    progress("isoFLOP valleys", 0.95)
-    try:
-        valleys = isoflop_valleys(
-            isoflop(table, target=state.metric, by=state.by, bootstrap=200, allow_mixed=True)
-        )
-    except ValueError as error:
-        valleys = Skipped("isoflop", str(error))
-    return Fitted(analysis, valleys)
+        return Fitted(None, problem=str(error))
+    progress("valleys of the budgets", 0.95)
+    found = isoflop_of(analysis, "isoflop")
+    figures = [found] if isinstance(found, Skipped) else [isoflop_valleys(found)]
+    if not isinstance(found, Skipped):
+        figures += optima_vs_compute(found)
+    return Fitted(analysis, {figure.name: figure for figure in figures})
 
 
 def drawing(analysis: Analysis, state: State, found: Fitted | None) -> Drawing | Skipped:
@@ -84,10 +88,14 @@ def drawing(analysis: Analysis, state: State, found: Fitted | None) -> Drawing |
         found: None as long as nothing was fitted.
     """
     kind = state.figure
-    if kind in FITTED_ONLY and found is None:
-        return Skipped(kind, "it is drawn from the fit, which isn't there yet")
-    if kind == "isoflop" and found is not None:
-        return found.valleys
+    if fitted_only(kind) and (found is None or found.analysis is None):
+        return Skipped(kind, "it is drawn from the fit, which isn't there")
+    if found is not None and kind in found.budgets:
+        return found.budgets[kind]
+    if kind.startswith(OPTIMUM):
+        return Skipped(kind, "no valleys of shared budgets were found")
+    if kind == "residuals":
+        return residuals(analysis)
     if kind == "multiplier":
         contests = [one for one in analysis.contests if isinstance(one, Versus)]
         if not contests:
@@ -101,6 +109,11 @@ def drawing(analysis: Analysis, state: State, found: Fitted | None) -> Drawing |
     if kind == "cost":
         return _named(_without_lines(loss_vs_compute(analysis), found), state)
     return _named(loss_vs_axis(analysis, kind), state)
+
+
+def fitted_only(kind: str) -> bool:
+    """Whether a figure shows nothing but what was fitted."""
+    return kind in FITTED_ONLY or kind.startswith(OPTIMUM)
 
 
 def _options(state: State) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from dash import html
 from scaling.analysis.comparison import Comparison
 from scaling.analysis.figure import Skipped
 from scaling.analysis.findings import Analysis
-from scaling.dashboards.explorer_desk import Desk, Selected, Shown
+from scaling.dashboards.explorer_desk import Desk, Selected, Shown, Work
+from scaling.dashboards.explorer_drawing import fitted_only
 from scaling.dashboards.explorer_layout import table
 from scaling.dashboards.explorer_words import details, run_ids, short
 
@@ -72,10 +73,10 @@ def _findings(analysis: Analysis) -> list[Any]:
     return [html.P(f"Nothing was compared: {why}.")]
 
 
-def status(selected: Selected, shown: Shown, running: bool) -> str:
+def status(selected: Selected, shown: Shown, work: Work) -> str:
     """One line: how many runs there are and are shown, and how far the fit is."""
     snapshot = selected.snapshot
-    if not selected.state.sweeps:
+    if not any(selected.state.sweeps):
         return "No sweep is chosen."
     if snapshot.runs.empty:
         return "No run yet." if snapshot.complete else "Reading runs ..."
@@ -88,8 +89,10 @@ def status(selected: Selected, shown: Shown, running: bool) -> str:
         parts.append(_left_out(shown.analysis))
     if snapshot.reading:
         parts.append(snapshot.reading)
-    elif running:
+    elif work == "begun":
         parts.append("being fitted")
+    elif work == "cancelled":
+        parts.append("the fit was cancelled: Refit makes it")
     elif shown.fit is not None and shown.fresh:
         parts.append("fit is up to date" if shown.fit.analysis else "no fit can be made")
     return "; ".join(parts)
@@ -107,7 +110,7 @@ def empty(selected: Selected, shown: Shown) -> list[Any]:
     if not isinstance(shown.drawing, Skipped):
         return []
     snapshot = selected.snapshot
-    if not selected.state.sweeps:
+    if not any(selected.state.sweeps):
         return [
             html.P(html.Strong("Choose a sweep on the left.")),
             html.P(["None there? ", html.Code("climber sweep quickstart"), " makes one."]),
@@ -121,7 +124,7 @@ def empty(selected: Selected, shown: Shown) -> list[Any]:
             html.P([html.Code("climber status SWEEP"), " shows how far it is."]),
         ]
     cure = "Choose another figure, metric or cost, or reset the filters."
-    if shown.fit is None and selected.state.figure in ("multiplier", "isoflop"):
+    if shown.fit is None and fitted_only(selected.state.figure):
         cure = "It appears here when the fit is ready."
     return [
         html.P([html.Strong("Nothing to draw: "), shown.drawing.reason, "."]),

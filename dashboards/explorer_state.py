@@ -13,6 +13,8 @@ MANY = ("sweeps", "architectures")
 """Choices of which several may hold."""
 FILTER = "f."
 """What the name of a filter begins with; the axis follows."""
+NOTHING = ""
+"""The only value of a choice in which nothing is checked: no run passes."""
 RANGE = ".."
 """Stands between the ends of a range; either may be missing."""
 

@@ -48,7 +48,13 @@ def hover_of(runs: pd.DataFrame, metric: str) -> dict[str, str]:
     if metric in runs.columns:
         parts.append([f"{metric} {v:.5g}" if v == v else "" for v in _numbers(runs, metric)])
     lines = [", ".join(part for part in row if part) for row in zip(*parts)]
-    return dict(zip(run_ids(runs), lines))
+    found = dict(zip(run_ids(runs), lines))
+    if "configuration" in runs.columns:
+        # A mark of a configuration stands for its seeds: what they have in common is said.
+        common = [", ".join(p for p in row[: len(row) - 2] if p) for row in zip(*parts)]
+        for name, line in zip(runs["configuration"].astype(object), common):
+            found.setdefault(str(name), line)
+    return found
 
 
 def run_list(runs: pd.DataFrame, metric: str, rising: bool) -> tuple[list[tuple[str, str]], str]:

@@ -76,7 +76,7 @@ class StoreFeed:
         return self._reader.titles()
 
     def snapshot(self, sweeps: Sequence[str]) -> Snapshot:
-        return _snapshot(self._joined, {name: self._reader.known(name) for name in sweeps})
+        return _snapshot(self._joined, {name: self._reader.known(name) for name in sweeps if name})
 
     def again(self) -> None:
         self._reader.again()
