@@ -65,8 +65,8 @@ def make_app(desk: Desk, folder: Path) -> Dash:
 def _choosing(app: Dash, calls: Callbacks) -> None:
     def choose(
         search: str | None, form: Mapping[str, str], sweeps: Sequence[str],
-        architectures: Sequence[str], revision: str | None, clicked: Any, values: Any, lows: Any,
-        highs: Any, before: Mapping[str, Any] | None, spec: Mapping[str, Any] | None,
+        architectures: Sequence[str], revision: str | None, clicked: Any, reset: Any, values: Any,
+        lows: Any, highs: Any, before: Mapping[str, Any] | None, spec: Mapping[str, Any] | None,
         order: Mapping[str, Any] | None, running: bool,
     ) -> tuple[Any, ...]:  # fmt: skip
         checked, low, high = ({one["id"]["axis"]: one.get("value") for one in part}
@@ -103,6 +103,7 @@ def _choosing(app: Dash, calls: Callbacks) -> None:
         Input("architectures", "value"),
         Input("revision", "data"),
         Input("figure", "clickData"),
+        Input("reset", "n_clicks"),
         *_MANY,
         State("state", "data"),
         State("choices", "data"),

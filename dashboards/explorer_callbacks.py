@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dash import no_update
@@ -63,6 +63,8 @@ class Callbacks:
         state = Chosen.from_dict(before)
         if triggered == "revision":
             return panel_of(self.desk, state)
+        if triggered == "reset":
+            return panel_of(self.desk, replace(state, filters={}, architectures=()))
         if triggered == "figure":
             run = clicked_run(clicked)
             controls = Controls(

@@ -108,7 +108,13 @@ def _controls() -> html.Details:
                     _checks("sweeps", "Sweeps"),
                     _checks("architectures", "Architectures"),
                     *selects,
-                    html.Fieldset([html.Legend("Filters"), html.Div(id="filters")]),
+                    html.Fieldset(
+                        [
+                            html.Legend("Filters"),
+                            html.Div(id="filters"),
+                            html.Button("Show all runs", id="reset", type="button"),
+                        ]
+                    ),
                 ],
                 id="controls",
                 **{"aria-label": "What to show"},

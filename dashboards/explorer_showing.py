@@ -146,7 +146,8 @@ def run_details(desk: Desk, selected: Selected) -> list[Any]:
         return [html.P(f"No run {short(wanted)!r} among those that were read.")]
     row = rows.iloc[0].to_dict()
     link = desk.feed.link(str(row.get("sweep") or ""), str(row.get("run_id") or ""))
-    head: Any = html.P(link.words) if link.words else None
+    parts = link.words.split("`")  # what stands between a pair is a command
+    head: Any = html.P([html.Code(p) if k % 2 else p for k, p in enumerate(parts)])
     if link.address:
         head = html.P(
             html.A("Open in MLflow", href=link.address, target="_blank", rel="noopener noreferrer")

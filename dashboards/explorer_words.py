@@ -64,7 +64,8 @@ def run_list(runs: pd.DataFrame, metric: str, rising: bool) -> tuple[list[tuple[
     order = pd.Series(_numbers(runs, metric), index=runs.index).dropna()
     best = runs.loc[order.sort_values(ascending=not rising, kind="stable").index[:LISTED]]
     ids, lines = run_ids(best), hover_of(best, metric)
-    named = [(one, short(lines[one], 110)) for one in ids]
+    values = order[best.index]
+    named = [(one, short(f"{value:.5g}: {lines[one]}", 110)) for one, value in zip(ids, values)]
     return named, f"the best {LISTED} of {len(order):,}" if len(order) > LISTED else ""
 
 
@@ -81,7 +82,7 @@ def details(row: Mapping[str, object]) -> list[tuple[str, str]]:
             if len(text) > MOST_TEXT:
                 text = f"{text[:MOST_TEXT]}… ({len(text):,} characters)"
         else:
-            text = f"{value:,.6g}" if isinstance(value, float | int) else str(value)
+            text = _exact(value)
         found.append((name, text))
     return found
 
@@ -94,6 +95,13 @@ def _words(runs: pd.DataFrame, name: str) -> list[str]:
 
 def _numbers(runs: pd.DataFrame, name: str) -> list[float]:
     return [float(v) for v in pd.to_numeric(runs[name], errors="coerce")]
+
+
+def _exact(value: object) -> str:
+    if not isinstance(value, float | int):
+        return str(value)
+    whole = float(value).is_integer() and abs(value) < 1e15
+    return f"{value:,.0f}" if whole else f"{value:,.6g}"
 
 
 def _number(value: object) -> str:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from scaling.run_snapshot import keep_rows, load_rows, snapshot_path
 from scaling.runs import ordered
-from scaling.tracking_pages import STARTED, Experiment, Pages, Rows
+from scaling.tracking_pages import ENDED, STARTED, Experiment, Pages, Rows
 from scaling.tracking_read import sweep_titles, whole_numbers
 from scaling.tracking_store import StoreError
 
@@ -74,8 +74,8 @@ class _Watched:
 
 def run_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Rows as a run table, the trial that began first on top."""
-    inside = sorted(rows, key=lambda row: row[STARTED])
-    return whole_numbers(ordered(pd.DataFrame(inside)))
+    inside = pd.DataFrame(sorted(rows, key=lambda row: row[STARTED]))
+    return whole_numbers(ordered(inside.drop(columns=[STARTED, ENDED], errors="ignore")))
 
 
 class StoreReader:

@@ -32,6 +32,20 @@
     window.dash_clientside.set_props("form", { data: chosen });
   });
 
+  // Dash's checklists are native checkboxes in labels, which it also calls options of a list: an
+  // option may hold no checkbox, so the names of roles are taken off again.
+  function plain(element) {
+    element.removeAttribute("role");
+    element.removeAttribute("aria-selected");
+  }
+  new window.MutationObserver(function () {
+    document.querySelectorAll(".dash-options-list-option[role], .dash-options-list-option[aria-selected]")
+      .forEach(plain);
+    document.querySelectorAll(".checks[role=listbox], .checks [role=listbox]").forEach(plain);
+  }).observe(document, {
+    subtree: true, childList: true, attributes: true, attributeFilter: ["role", "aria-selected"],
+  });
+
   // Enter in a field must not load the page anew.
   document.addEventListener("submit", function (event) { event.preventDefault(); });
 
