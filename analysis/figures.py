@@ -8,6 +8,7 @@ from scaling.analysis.bars import Bars, Forest, TimeBars
 from scaling.analysis.compare_figure import multiplier_vs_compute
 from scaling.analysis.cost import COSTS
 from scaling.analysis.crossing_figure import crossings
+from scaling.analysis.curve_figure import learning_curves
 from scaling.analysis.figure import Figure, Skipped
 from scaling.analysis.findings import Analysis
 from scaling.analysis.holdout_figure import forecasts
@@ -36,7 +37,7 @@ def figures(
     Args:
         analysis: of a run table.
         trust: of the same runs; None leaves out hold-out and sensitivity.
-        curves: metrics logged while training, see `tracking_read.read_curves`; None: none.
+        curves: metrics logged while training, see `learning_curves`; None: none.
 
     Returns:
         the figures, and the figures that have nothing to show, with reasons. What few tables have
@@ -57,6 +58,8 @@ def figures(
     found += [one for one in rare if not isinstance(one, Skipped)]
     if (learned := temperatures(analysis)) is not None:
         found.append(learned)
+    if curves is not None:
+        found.append(learning_curves(analysis, curves))
     found.append(residuals(analysis))
     if trust is not None:
         found += [
@@ -75,4 +78,7 @@ def _of_budgets(analysis: Analysis) -> list[Drawing | Skipped]:
     found = isoflop_of(analysis, ISOFLOP)
     if isinstance(found, Skipped):
         return [found]
-    return [isoflop_valleys(found), *optima_vs_compute(found)]
+    optima = optima_vs_compute(found)
+    # Without the best size, the best data and shape are not missed besides.
+    missed = [one for one in optima if isinstance(one, Skipped)][:1]
+    return [isoflop_valleys(found), *(one for one in optima if isinstance(one, Figure)), *missed]

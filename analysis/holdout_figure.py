@@ -12,7 +12,7 @@ from scaling.analysis.residual_figure import COMPUTE
 from scaling.analysis.trust import GroupTrust
 
 NAME = "holdout"
-TALLEST = 20.0
+TALLEST = 8.0
 """An interval is cut at so many times the largest error: errors must stay visible beside it."""
 
 
@@ -31,19 +31,19 @@ def forecasts(groups: Mapping[str, GroupTrust]) -> Figure | Skipped:
     errors = [step.measured / step.predicted - 1 for one in held.values() for step in one.steps]
     most = TALLEST * max(abs(error) for error in errors) or 1.0
     first = next(iter(held.values()))
-    ends = [step.compute for one in held.values() for step in one.steps]
+    ends = [end for one in held.values() for s in one.steps for end in (s.fitted_to, s.compute)]
     notes = [f"{name}: {one.sentence()}" for name, one in held.items()]
     ratios = [
         end / step.predicted - 1
         for one in held.values() for step in one.steps for end in step.interval
     ]  # fmt: skip
     if cut := sum(abs(ratio) > most for ratio in ratios):
-        notes.append(f"{cut} of {len(ratios)} ends of intervals lie beyond {most:.2g} and are cut")
+        notes.append(f"{cut} of {len(ratios)} ends of intervals lie beyond {most:.0%} and are cut")
     return Figure(
         name=NAME, title="Hold-out: the next compute, forecast from less",
         x_label=COMPUTE, y_label=f"measured {first.target} / forecast \N{MINUS SIGN} 1 (%)",
         panels=tuple(Panel(name, _layers(name, one, most, ends)) for name, one in held.items()),
-        keys=tuple(held), labels=tuple(held), ordered=False, frontier="measured",
+        keys=tuple(held), labels=tuple(held), ordered=False, frontier="measured (0: the forecast)",
         notes=(*notes, *reasons),
         meanings=(("interval", f"where it may lie if the law holds ({first.level:.0%})"),),
     )  # fmt: skip
@@ -55,7 +55,7 @@ def _layers(name: str, held: HoldOut, most: float, ends: list[float]) -> tuple[L
     allowed = np.array([np.array(step.interval) / step.predicted - 1 for step in held.steps])
     allowed = np.clip(allowed, -most, most)
     return (
-        Layer("line", "", np.array([min(ends) / 1.2, max(ends) * 1.2]), np.zeros(2)),
+        Layer("line", "", np.array([min(ends) / 1.5, max(ends) * 1.5]), np.zeros(2)),
         Layer("interval", name, x, 100 * allowed[:, 0], 100 * allowed[:, 1]),
         Layer("frontier", name, x, 100 * error),
     )
