@@ -12,8 +12,9 @@ from pathlib import Path
 
 from pyarrow import fs
 
+from scaling.config import cache_dir
 from scaling.datasets.conversion_lock import locked
-from scaling.datasets.store import MANIFEST, cache_dir, files_of, is_stored, written_aside
+from scaling.datasets.store import MANIFEST, files_of, is_stored, written_aside
 
 _CHUNK = 2**24
 
