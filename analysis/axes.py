@@ -45,7 +45,8 @@ def axes_of(figure: Figure) -> tuple[Axis, Axis]:
         y = Axis(False, low - 0.06 * span, high + 0.06 * span)
     left = min(float(m.x.min()) for m in marks if m.x.size)
     right = max(float(m.x.max()) for m in marks if m.x.size)
-    margin = max((right / left) ** 0.05, 1.02)
+    # A single place amid its decade, where round numbers are near.
+    margin = max((right / left) ** 0.05, 1.02) if right > 1.05 * left else 2.0
     label = style.power_label if "FLOP" in figure.x_label else style.count_label
     x = _log(left / margin, right * margin, label)
     if figure.ticks:

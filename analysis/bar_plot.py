@@ -14,6 +14,7 @@ from scaling.analysis import style
 from scaling.analysis.bars import BarPanel, Bars, TimeBars
 from scaling.analysis.framed import framed
 from scaling.analysis.law import Array
+from scaling.analysis.page import Page
 from scaling.units import format_share
 
 dates: Any = matplotlib.dates  # without types
@@ -23,24 +24,29 @@ ROW, MARGIN = 0.27, 0.75
 SHORT_DAYS, MOST_TICKS = 60, 8
 
 
-def draw_bars(figure: Bars) -> Canvas:
-    """The panels beside each other, each with its own scale."""
-    height = ROW * max(len(panel.labels) for panel in figure.panels) + MARGIN
-    with framed(figure.title, figure.notes, height, grid=False) as (canvas, top):
-        grid: Any = top.subplots(1, len(figure.panels), squeeze=False)
-        for axes, panel in zip(grid[0], figure.panels):
-            _bars(axes, panel)
+def draw_bars(figure: Bars, page: Page) -> Canvas:
+    """The panels beside each other (below, in a narrow column), each with its own scale."""
+    rows = [len(panel.labels) for panel in figure.panels]
+    narrow = page.columns == 1
+    height = ROW * (sum(rows) if narrow else max(rows)) + MARGIN * (len(rows) if narrow else 1)
+    with framed(figure.title, figure.notes, height * page.scale, page, grid=False) as (canvas, top):
+        if narrow:
+            grid: Any = top.subplots(len(rows), 1, squeeze=False, height_ratios=rows)
+        else:
+            grid = top.subplots(1, len(rows), squeeze=False)
+        for axes, panel in zip(grid.flat, figure.panels):
+            _bars(axes, panel, page)
     return canvas
 
 
-def _bars(axes: Axes, panel: BarPanel) -> None:
+def _bars(axes: Axes, panel: BarPanel, page: Page) -> None:
     places = np.arange(len(panel.labels))
     axes.set_title(style.literal(panel.title), fontweight="bold")
     axes.barh(places, panel.shares, height=0.72, color=style.CATEGORIES[0])
     for place, share in zip(places, panel.shares):
         axes.annotate(
             format_share(float(share)), (float(share), float(place)), xytext=(4, 0),
-            textcoords="offset points", va="center", fontsize=8.5,
+            textcoords="offset points", va="center", fontsize=page.notes + 0.5,
         )  # fmt: skip
     # Room for the number behind the longest bar.
     axes.set_xlim(0, 1.3 * max(float(panel.shares.max()), 1e-12))
@@ -51,9 +57,9 @@ def _bars(axes: Axes, panel: BarPanel) -> None:
     axes.spines[["bottom"]].set_visible(False)
 
 
-def draw_time_bars(figure: TimeBars) -> Canvas:
+def draw_time_bars(figure: TimeBars, page: Page) -> Canvas:
     """An outline of the counts, a dashed line where something begins."""
-    with framed(figure.title, figure.notes, 3.4) as (canvas, top):
+    with framed(figure.title, figure.notes, 3.4 * page.scale, page) as (canvas, top):
         axes: Any = top.subplots()
         edges = dates.date2num(figure.starts)
         axes.stairs(figure.counts, edges, fill=True, color=style.CATEGORIES[0])
@@ -61,7 +67,7 @@ def draw_time_bars(figure: TimeBars) -> Canvas:
         highest = float(figure.counts.max())
         axes.set_ylim(0, 1.18 * highest)
         for index, (name, time) in enumerate(figure.marks):
-            _mark(axes, name, float(dates.date2num(time)), index)
+            _mark(axes, name, float(dates.date2num(time)), index, page)
         _date_ticks(axes, edges)
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: style.count_label(value)))
         axes.set_xlabel(_period(figure))
@@ -89,7 +95,7 @@ def _period(figure: TimeBars) -> str:
     return f"time (UTC), {str(figure.starts[0])[:10]} to {str(last)[:10]}"
 
 
-def _mark(axes: Axes, name: str, place: float, index: int) -> None:
+def _mark(axes: Axes, name: str, place: float, index: int, page: Page) -> None:
     left, right = axes.get_xlim()
     if not left <= place <= right:
         return
@@ -100,6 +106,6 @@ def _mark(axes: Axes, name: str, place: float, index: int) -> None:
     axes.annotate(
         style.literal(name), (place, 0.99 - 0.07 * index), xycoords=("data", "axes fraction"),
         xytext=(-4 if before else 4, 0), textcoords="offset points", va="top",
-        ha="right" if before else "left", fontsize=8.5,
+        ha="right" if before else "left", fontsize=page.notes + 0.5,
         bbox={"facecolor": style.PAPER, "edgecolor": "none", "pad": 1.0},
     )  # fmt: skip

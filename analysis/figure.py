@@ -12,6 +12,7 @@ Kind = Literal[
     "configurations",
     "frontier",
     "line",
+    "trail",
     "curve",
     "beyond",
     "band",
@@ -33,7 +34,8 @@ class Layer:
     upper: Array | None = None
     """The upper edge of a `band`, or of each `interval`: a bar that stands at its x."""
     ids: tuple[str, ...] = ()
-    """What each mark shows, where it is known: a run's `run_id`, or else its row of the table."""
+    """What each mark shows, where it is known: a run's `run_id`, or else its row of the table; of a
+    `trail`, which is the course of one run, that run's alone."""
 
 
 @dataclass(frozen=True)

@@ -13,25 +13,32 @@ from scaling.analysis import style
 from scaling.analysis.bars import Forest, ForestPanel
 from scaling.analysis.framed import framed
 from scaling.analysis.law import Array
+from scaling.analysis.page import Page
+from scaling.analysis.text import wrapped
 
 ROW, MARGIN = 0.24, 0.85
 """Inches: of a row, of a panel's title and axis."""
-LONGEST_LABEL = 44
+LABELS = 0.42
+"""Share of the width that the names of rows take at most; longer ones are broken once."""
 WIDEST = 30.0
 """An interval reaches at most so many times its value either way; an arrow says it goes on."""
 
 
-def draw_forest(figure: Forest) -> Canvas:
+def draw_forest(figure: Forest, page: Page) -> Canvas:
     """The panels below each other on one axis."""
     rows = [len(panel.labels) for panel in figure.panels]
-    above = ROW * sum(rows) + MARGIN * len(rows) + 0.2
+    names = [_names(panel, page) for panel in figure.panels]
+    tall = 1.6 if any("\n" in name for panel in names for name in panel) else 1.0
+    above = (tall * ROW * sum(rows) + MARGIN * len(rows) + 0.2) * page.scale
     low, high = range_of(figure)
-    with framed(figure.title, figure.notes, above) as (canvas, top):
+    with framed(figure.title, figure.notes, above, page) as (canvas, top):
         grid: Any = top.subplots(len(rows), 1, squeeze=False, height_ratios=rows, sharex=True)
-        for (axes,), panel in zip(grid, figure.panels):
-            _panel(axes, panel, figure, low, high)
+        for (axes,), panel, labels in zip(grid, figure.panels, names):
+            _panel(axes, panel, figure, (low, high), page)
+            axes.set_yticks(np.arange(len(labels)), labels)
         last = grid[-1][0]
-        last.set_xlabel(style.literal(figure.x_label))
+        label = wrapped(figure.x_label, 0.6 * page.width, page.text + 1)
+        last.set_xlabel(style.literal("\n".join(label)))
         if figure.log:
             last.set_xscale("log")
             labelled, rest = style.log_ticks(low, high)
@@ -66,23 +73,30 @@ def range_of(figure: Forest) -> tuple[float, float]:
     return low - pad, high + pad
 
 
-def _panel(axes: Axes, panel: ForestPanel, figure: Forest, low: float, high: float) -> None:
+def _names(panel: ForestPanel, page: Page) -> list[str]:
+    room = LABELS * page.width
+    lines = [wrapped(label, room, page.text, most=2) for label in panel.labels]
+    return [style.literal("\n".join(one)) for one in lines]
+
+
+def _panel(
+    axes: Axes, panel: ForestPanel, figure: Forest, shown: tuple[float, float], page: Page
+) -> None:
     places = np.arange(len(panel.labels))
     colour = style.CATEGORIES[0]
     if panel.title:
-        axes.set_title(style.literal(style.short(panel.title, 60)), fontweight="bold")
+        (title,) = wrapped(panel.title, (0.95 - LABELS) * page.width, page.text, bold=True, most=1)
+        axes.set_title(style.literal(title), fontweight="bold")
     if figure.equal is not None:
         axes.axvline(figure.equal, color=style.MUTED, linestyle=(0, (4, 2.5)), linewidth=1.1)
     known = np.isfinite(panel.values)
-    axes.scatter(panel.values[known], places[known], s=26, color=colour, zorder=4)
+    axes.scatter(panel.values[known], places[known], s=26 * page.scale**2, color=colour, zorder=4)
     for place, bottom, top in zip(places, panel.lower, panel.upper):
-        _interval(axes, float(place), (float(bottom), float(top)), (low, high), colour)
+        _interval(axes, float(place), (float(bottom), float(top)), shown, colour)
     for place in places[~known]:
         axes.annotate("no value", (0.01, float(place)), xycoords=("axes fraction", "data"),
-                      va="center", fontsize=8, color=style.MUTED)  # fmt: skip
+                      va="center", fontsize=page.notes, color=style.MUTED)  # fmt: skip
     axes.set_ylim(len(places) - 0.5, -0.5)
-    names = [style.literal(style.short(label, LONGEST_LABEL)) for label in panel.labels]
-    axes.set_yticks(places, names)
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
 

@@ -13,7 +13,9 @@ from matplotlib.figure import Figure as Canvas
 
 from scaling.analysis import style
 from scaling.analysis.framed import framed
+from scaling.analysis.page import Page
 from scaling.analysis.temperatures import HeatMap, HeatPanel
+from scaling.analysis.text import width_of, wrapped
 
 CELL, MARGIN = 0.36, 1.05
 """Inches: of a row, of a panel's title and labels."""
@@ -22,41 +24,47 @@ COLOURS = "PuOr_r"
 """Told apart by the colour-blind, its middle nearly white."""
 
 
-def draw_heat_map(figure: HeatMap) -> Canvas:
+def draw_heat_map(figure: HeatMap, page: Page) -> Canvas:
     """The maps below each other, on one scale of colours, with the notes at the foot."""
     rows = [len(panel.rows) for panel in figure.panels]
-    above = CELL * sum(rows) + MARGIN * len(rows) + 0.35
-    with framed(figure.title, figure.notes, above, grid=False) as (canvas, top):
+    above = (CELL * sum(rows) + MARGIN * len(rows) + 0.35) * page.scale
+    with framed(figure.title, figure.notes, above, page, grid=False) as (canvas, top):
         grid: Any = top.subplots(len(figure.panels), 1, squeeze=False, height_ratios=rows)
         for (axes,), panel in zip(grid, figure.panels):
-            _panel(axes, panel, figure.span)
+            _panel(axes, panel, figure.span, page)
             axes.set_ylabel(style.literal(figure.y_label))
         grid[-1][0].set_xlabel(style.literal(figure.x_label))
     return canvas
 
 
-def _panel(axes: Axes, panel: HeatPanel, span: float) -> None:
+def _panel(axes: Axes, panel: HeatPanel, span: float, page: Page) -> None:
     rows, columns = panel.values.shape
     scale = mpl.colormaps[COLOURS]
     logs = np.log(panel.values)
-    axes.set_title(style.literal(style.short(panel.title, 60)), fontweight="bold")
+    (title,) = wrapped(panel.title, 0.8 * page.width, page.text, bold=True, most=1)
+    axes.set_title(style.literal(title), fontweight="bold")
     # A mesh stays a drawing in SVG, where an image would become pixels.
     axes.pcolormesh(
         np.ma.masked_invalid(logs), cmap=scale, vmin=-span, vmax=span,
         edgecolors=style.PAPER, linewidth=1.5,
     )  # fmt: skip
-    size = 9.0 if columns <= 8 else max(5.0, 105.0 / columns)
+    texts = panel.texts or tuple(tuple(_shown(log) for log in row) for row in logs)
+    widest = max(width_of(text, 1.0) for row in texts for text in row)
+    # Beside the map stand the names of its rows; numbers that don't fit get smaller.
+    names_width = max(width_of(style.short(n, LONGEST_NAME), page.text) for n in panel.rows)
+    room = (page.width - names_width - 0.6 * page.scale) / columns
+    size = min(page.text, max(4.0, 0.92 * room / max(widest, 1e-9)))
     for row in range(rows):
         for column in range(columns):
             log = float(logs[row, column])
             if math.isfinite(log):
-                text = panel.texts[row][column] if panel.texts else f"{math.exp(log):.2f}"
                 axes.text(
-                    column + 0.5, row + 0.5, style.literal(text), ha="center", va="center",
+                    column + 0.5, row + 0.5, style.literal(texts[row][column]), ha="center", va="center",
                     fontsize=size, color=_ink(scale, (log / span + 1) / 2),
                 )  # fmt: skip
-    slanted = sum(len(name) for name in panel.columns) > 70
-    names = [style.literal(style.short(name, LONGEST_NAME)) for name in panel.columns]
+    short = [style.short(name, LONGEST_NAME) for name in panel.columns]
+    slanted = max(width_of(name, page.text) for name in short) > 0.95 * room
+    names = [style.literal(name) for name in short]
     axes.set_xticks(
         np.arange(columns) + 0.5, names,
         rotation=30 if slanted else 0, ha="right" if slanted else "center",
@@ -67,6 +75,10 @@ def _panel(axes: Axes, panel: HeatPanel, span: float) -> None:
     axes.invert_yaxis()
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
+
+
+def _shown(log: float) -> str:
+    return f"{math.exp(log):.2f}" if math.isfinite(log) else ""
 
 
 def _ink(scale: Colormap, place: float) -> str:

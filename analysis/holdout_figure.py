@@ -12,7 +12,7 @@ from scaling.analysis.residual_figure import COMPUTE
 from scaling.analysis.trust import GroupTrust
 
 NAME = "holdout"
-TALLEST = 20.0
+TALLEST = 8.0
 """An interval is cut at so many times the largest error: errors must stay visible beside it."""
 
 
@@ -55,7 +55,7 @@ def _layers(name: str, held: HoldOut, most: float, ends: list[float]) -> tuple[L
     allowed = np.array([np.array(step.interval) / step.predicted - 1 for step in held.steps])
     allowed = np.clip(allowed, -most, most)
     return (
-        Layer("line", "", np.array([min(ends) / 1.2, max(ends) * 1.2]), np.zeros(2)),
+        Layer("line", "", np.array([min(ends) / 1.5, max(ends) * 1.5]), np.zeros(2)),
         Layer("interval", name, x, 100 * allowed[:, 0], 100 * allowed[:, 1]),
         Layer("frontier", name, x, 100 * error),
     )

@@ -20,7 +20,7 @@ BEST = {
     "examples": "examples",
 }
 TOLD = 8
-"""So many refusals are told below the figure; the others are counted."""
+"""So many reasons for refusals are told below the figure; other budgets are counted."""
 
 
 def isoflop_valleys(analysis: Isoflop) -> Figure | Skipped:
@@ -98,11 +98,15 @@ def _notes(
             told.append(f"{BEST[axis]} as C^{found.value:.3g}{known}")
         if told:
             notes.append(f"{name}: best {', '.join(told)} ({analysis.level:.0%} intervals)")
+    alike: dict[tuple[str, str], list[str]] = {}
+    for name, group in groups.items():
+        for one in group.refused:
+            alike.setdefault((name, one.reason), []).append(labels[one.compute])
     refused = [
-        f"{name}, {labels[one.compute]}: no minimum, {one.reason}"
-        for name, group in groups.items()
-        for one in group.refused
+        f"{name}, {', '.join(budgets)}: no minimum, {reason}"
+        for (name, reason), budgets in alike.items()
     ]
     if len(refused) > TOLD:
-        refused = [*refused[:TOLD], f"and {len(refused) - TOLD} more budgets without a minimum"]
+        rest = sum(len(budgets) for budgets in list(alike.values())[TOLD:])
+        refused = [*refused[:TOLD], f"and {rest} more budgets without a minimum"]
     return (*notes, *refused)

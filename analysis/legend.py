@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +13,19 @@ from matplotlib.patches import Patch
 
 from scaling.analysis import style
 from scaling.analysis.figure import Figure, Kind
+from scaling.analysis.framed import line_height, noted, write_notes
+from scaling.analysis.page import Page
+from scaling.analysis.text import width_of, wrapped
 
-ROW, LINE, PAD = 0.185, 0.165, 0.12
-"""Heights of a legend row, a line of notes and the gaps, in inches."""
-CHARACTER = 0.075
-"""Width of a character of the legend, in inches: measured on 9-point DejaVu Sans, rounded up."""
+PAD = 0.12
+"""Inches between blocks."""
+HANDLE, GAP = 2.8, 1.6
+"""Of a mark with the space behind it, and between columns, in sizes of the text."""
+LINE, APART = 1.2, 0.4
+"""Of a line of a label, and between labels, in sizes of the text."""
+LONGEST = 3
+"""Lines of a label."""
+MARKED: frozenset[Kind] = frozenset({"seeds", "configurations", "frontier"})
 
 
 @dataclass(frozen=True)
@@ -26,12 +33,19 @@ class Block:
     """Entries in columns."""
 
     handles: list[Artist]
-    labels: list[str]
+    labels: list[list[str]]
+    """Lines of each."""
     columns: int
 
-    @property
-    def rows(self) -> int:
-        return -(-len(self.labels) // self.columns)
+    def height(self, page: Page) -> float:
+        """In inches. Columns are filled one after the other, the first ones with one more."""
+        whole, more = divmod(len(self.labels), self.columns)
+        tallest, begin = 0.0, 0
+        for column in range(self.columns):
+            end = begin + whole + (column < more)
+            lines = [LINE * len(label) + APART for label in self.labels[begin:end]]
+            tallest, begin = max(tallest, sum(lines)), end
+        return tallest * page.text / 72.0
 
 
 @dataclass(frozen=True)
@@ -41,52 +55,46 @@ class Legend:
     blocks: list[Block]
     notes: list[str]
     height: float
+    page: Page
 
     def place(self, below: SubFigure) -> None:
         """Draw it, from the top down."""
         top = 1.0 - 0.4 * PAD / self.height
         for block in self.blocks:
+            labels = [style.literal("\n".join(lines)) for lines in block.labels]
             drawn = below.legend(
-                block.handles, block.labels, loc="upper left", bbox_to_anchor=(0.01, top),
-                ncols=block.columns, borderaxespad=0, borderpad=0, labelspacing=0.4,
-                columnspacing=1.6,
+                block.handles, labels, loc="upper left", bbox_to_anchor=(0.01, top),
+                ncols=block.columns, borderaxespad=0, borderpad=0, labelspacing=APART,
+                columnspacing=GAP, handlelength=2.0, handletextpad=0.8,
             )  # fmt: skip
             drawn.set_in_layout(False)
-            top -= (block.rows * ROW + 0.5 * PAD) / self.height
+            top -= (block.height(self.page) + 0.5 * PAD) / self.height
         if self.notes:
-            text = style.literal("\n".join(self.notes))
-            below.text(
-                0.01, top, text, va="top", ha="left", fontsize=8, color=style.MUTED, linespacing=1.4
-            )
+            write_notes(below, self.notes, top, self.page)
 
 
-def legend_of(figure: Figure, width: float) -> Legend:
+def legend_of(figure: Figure, width: float, page: Page) -> Legend:
     """The legend of a figure that is `width` inches wide."""
     colours, markers = style.colours(figure.keys, figure.ordered), style.markers(figure.keys)
     kinds = {layer.kind for panel in figure.panels for layer in panel.layers}
-    marked = kinds & {"seeds", "configurations", "frontier"}
+    marked = bool(kinds & MARKED)
+    dashes = style.dashes(figure.keys, figure.ordered or marked)
     keys: list[Artist] = [
         Line2D(
-            [],
-            [],
-            color=colours[key],
-            marker=markers[key] if marked else "",
-            markersize=6,
-            linewidth=1.6,
+            [], [], color=colours[key], marker=markers[key] if marked else "",
+            markersize=6 * page.scale, linewidth=1.6 * page.scale, linestyle=dashes[key],
         )
         for key in figure.keys
-    ]
-    meaning = [(text, _handle(kind)) for kind, text in meanings(figure, kinds)]
+    ]  # fmt: skip
+    meaning = [(text, _handle(kind, page.scale)) for kind, text in meanings(figure, kinds)]
     blocks = [
-        _block(keys, list(figure.labels), width),
-        _block([handle for _, handle in meaning], [label for label, _ in meaning], width),
+        _block(keys, list(figure.labels), width, page),
+        _block([handle for _, handle in meaning], [label for label, _ in meaning], width, page),
     ]
     blocks = [block for block in blocks if block.labels]
-    notes = [
-        line for note in figure.notes for line in textwrap.wrap(note, int(width / 0.061)) or [""]
-    ]
-    rows = sum(block.rows for block in blocks)
-    return Legend(blocks, notes, ROW * rows + LINE * len(notes) + PAD * 2.5)
+    notes = noted(figure.notes, page, width)
+    height = sum(block.height(page) for block in blocks) + line_height(page) * len(notes)
+    return Legend(blocks, notes, height + PAD * 2.5, page)
 
 
 def meanings(figure: Figure, kinds: Set[Kind]) -> list[tuple[Kind, str]]:
@@ -99,29 +107,35 @@ def meanings(figure: Figure, kinds: Set[Kind]) -> list[tuple[Kind, str]]:
         "band": "interval of the fit",
         "interval": "interval",
         "beyond": "extrapolated",
+        "trail": "course of a run",
     }
     texts |= dict(figure.meanings)
     return [(kind, text) for kind, text in texts.items() if kind in kinds]
 
 
-def _handle(kind: Kind) -> Artist:
+def _handle(kind: Kind, scale: float) -> Artist:
     if kind == "band":
         return Patch(facecolor=style.MUTED, alpha=0.25)
     forms: dict[Kind, dict[str, Any]] = {
-        "seeds": {"marker": ".", "markersize": 4, "linestyle": "", "alpha": 0.6},
+        "seeds": {"marker": ".", "markersize": 4 * scale, "linestyle": "", "alpha": 0.6},
         "configurations": {
-            "marker": "o", "markersize": 5, "linestyle": "", "fillstyle": "none",
+            "marker": "o", "markersize": 5 * scale, "linestyle": "", "fillstyle": "none",
         },
-        "frontier": {"marker": "o", "markersize": 6, "linestyle": ""},
-        "reference": {"linestyle": (0, (1, 2)), "linewidth": 1.1},
-        "interval": {"marker": "|", "markersize": 9, "linestyle": ""},
-        "beyond": {"linestyle": (0, (4, 2.5))},
+        "frontier": {"marker": "o", "markersize": 6 * scale, "linestyle": ""},
+        "reference": {"linestyle": (0, (1, 2)), "linewidth": 1.1 * scale},
+        "interval": {"marker": "|", "markersize": 9 * scale, "linestyle": ""},
+        "beyond": {"linestyle": style.BEYOND},
+        "trail": {"linewidth": 0.7 * scale, "alpha": 0.6},
+        "curve": {"linewidth": 1.8 * scale},
     }  # fmt: skip
-    return Line2D([], [], color=style.MUTED, **forms[kind])
+    return Line2D([], [], color=style.MUTED, **forms.get(kind, {}))
 
 
-def _block(handles: list[Artist], labels: list[str], width: float) -> Block:
-    """As many columns as the longest label leaves room for."""
-    longest = max((len(label) for label in labels), default=1)
-    columns = max(1, int(width / (CHARACTER * longest + 0.55)))
-    return Block(handles, [style.literal(label) for label in labels], min(columns, len(labels)))
+def _block(handles: list[Artist], labels: list[str], width: float, page: Page) -> Block:
+    """As many columns as the widest label leaves room for."""
+    em = page.text / 72.0
+    room = 0.98 * width - HANDLE * em
+    lines = [wrapped(label, room, page.text, most=LONGEST) for label in labels]
+    widest = max((width_of(line, page.text) for label in lines for line in label), default=1.0)
+    columns = max(1, int((0.98 * width + GAP * em) / (widest + (HANDLE + GAP) * em)))
+    return Block(handles, lines, min(columns, max(len(labels), 1)))

@@ -73,7 +73,7 @@ def _figure(axis: str, found: Isoflop) -> Figure | Skipped:
             "that the best may lie beyond"
         )
     if edges:
-        notes.append(f"{edges} intervals are open: drawn to the end of what was measured")
+        notes.append(f"Open intervals ({edges}) are drawn to the end of what was measured")
     return Figure(
         name=name, title=f"Best {WORDS[axis][0]} against training compute",
         x_label="training compute (FLOPs)", y_label=f"best {WORDS[axis][1]}",
@@ -138,7 +138,7 @@ def _edges(key: str, budgets: list[Budget], axis: str, found: Isoflop) -> list[L
             continue
         validation = f"validation_{found.target}"
         known = validation in table and bool(table[validation].notna().all())
-        best = table.loc[table[validation if known else found.target].idxmin()]
+        best = table.sort_values(validation if known else found.target).iloc[0]
         name = str(best["configuration"]) if "configuration" in table else ""
         rows.append((budget.compute, float(best[axis]), name))
     if not rows:

@@ -1,8 +1,9 @@
-"""Draw figures with matplotlib: PNG and SVG files, or SVG to stand in a page."""
+"""Draw figures with matplotlib: PNG, SVG and PDF files, or SVG to stand in a page."""
 
 from __future__ import annotations
 
 import io
+import math
 import os
 import warnings
 from collections.abc import Sequence
@@ -23,39 +24,58 @@ from scaling.analysis.bars import Bars, Forest, TimeBars
 from scaling.analysis.figure import Figure, Layer, Panel
 from scaling.analysis.figures import Drawing
 from scaling.analysis.forest_plot import draw_forest
+from scaling.analysis.framed import entitle, more_height
 from scaling.analysis.heat_plot import draw_heat_map
-from scaling.analysis.legend import legend_of
+from scaling.analysis.legend import MARKED, legend_of
+from scaling.analysis.page import SCREEN, Page, page_of
 from scaling.analysis.result import number
 from scaling.analysis.temperatures import HeatMap
+from scaling.analysis.text import width_of, wrapped
 
 LINES: dict[str, Any] = {"floor": (0, (6, 3)), "reference": (0, (1, 2))}
 """Kinds of horizontal lines, with their dashes."""
+FORMATS = ("png", "svg", "pdf")
+SCREEN_DPI, DPI = 160, 300
+"""Dots per inch of pixels: on a screen, and in print."""
 NAME_HEIGHT = 11.0
 """What a name needs above its line, in points."""
 
 
 def write_plots(
-    directory: Path, figures: Sequence[Drawing], *, formats: Sequence[str] = ("png", "svg")
+    directory: Path,
+    figures: Sequence[Drawing],
+    *,
+    formats: Sequence[str] = ("png", "svg"),
+    column: str | None = None,
 ) -> list[Path]:
     """Write every figure in every format, aside and then renamed.
 
     Args:
         directory: made if missing.
         figures: from `scaling.analysis.figures.figures`.
-        formats: of `png`, `svg`, `pdf`.
+        formats: of `FORMATS`.
+        column: `single` or `double` for a paper's column, 3.4 or 7 inches wide; None for a screen.
 
     Returns:
         the paths written.
+
+    Raises:
+        ValueError: an unknown format or column.
     """
+    if unknown := [one for one in formats if one not in FORMATS]:
+        raise ValueError(f"unknown format {unknown[0]!r}; valid: {', '.join(FORMATS)}")
+    page = page_of(column)
     directory.mkdir(parents=True, exist_ok=True)
     paths = []
     for figure in figures:
-        canvas = draw(figure)
+        canvas = draw(figure, page)
         for ending in formats:
             path = directory / f"{figure.name}.{ending}"
             aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
             try:
-                aside.write_bytes(_saved(canvas, ending, style.PAPER))
+                aside.write_bytes(
+                    _saved(canvas, ending, style.PAPER, DPI if column else SCREEN_DPI)
+                )
                 aside.replace(path)
             finally:
                 aside.unlink(missing_ok=True)
@@ -65,38 +85,42 @@ def write_plots(
 
 def svg(figure: Drawing) -> str:
     """The figure as an SVG document with a transparent background."""
-    return _saved(draw(figure), "svg", "none").decode()
+    return _saved(draw(figure), "svg", "none", SCREEN_DPI).decode()
 
 
-def draw(figure: Drawing) -> Canvas:
+def draw(figure: Drawing, page: Page = SCREEN) -> Canvas:
     """The figure on a canvas of its own: no pyplot, so neither state nor a display is needed."""
     if isinstance(figure, HeatMap):
-        return draw_heat_map(figure)
+        return draw_heat_map(figure, page)
     if isinstance(figure, Bars):
-        return draw_bars(figure)
+        return draw_bars(figure, page)
     if isinstance(figure, TimeBars):
-        return draw_time_bars(figure)
+        return draw_time_bars(figure, page)
     if isinstance(figure, Forest):
-        return draw_forest(figure)
-    with mpl.rc_context(style.STYLE):
-        columns = min(len(figure.panels), 2)
+        return draw_forest(figure, page)
+    with mpl.rc_context(page.style()):
+        columns = min(len(figure.panels), page.columns)
         rows = -(-len(figure.panels) // columns)
-        width = 7.6 if columns == 1 else 8.4
-        legend = legend_of(figure, width)
-        above = 4.3 if rows == 1 else 3.5 * rows
+        width = page.width if columns == 1 else page.wide
+        legend = legend_of(figure, width, page)
+        above = page.alone if rows == 1 else page.row * rows
+        above += more_height(figure.title, width, page)
         canvas = Canvas(figsize=(width, above + legend.height), layout="constrained")
         FigureCanvasAgg(canvas)
         # The legend has a place of its own below the axes, so it can't hide data.
         parts: Any = canvas.subfigures(2, 1, height_ratios=[above, legend.height])
         top, bottom = parts
-        top.suptitle(style.literal(figure.title), x=0.01, ha="left", fontsize=12, fontweight="bold")
+        entitle(top, figure.title, width, page)
         grid = top.subplots(rows, columns, squeeze=False, sharey=True)
         places = [place for line in grid for place in line]
+        # Labels are broken to what surely lies along their axis: ticks and titles take the rest.
+        across, down = width / columns - 0.9 * page.scale, above / rows - 0.7 * page.scale
+        size = mpl.rcParams["axes.labelsize"]
         for axes, panel in zip(places, figure.panels):
-            _panel(axes, panel, figure)
-            axes.set_xlabel(style.literal(figure.x_label))
+            _panel(axes, panel, figure, across, page)
+            axes.set_xlabel(style.literal("\n".join(wrapped(figure.x_label, across, size))))
         for line in grid:
-            line[0].set_ylabel(style.literal(figure.y_label))
+            line[0].set_ylabel(style.literal("\n".join(wrapped(figure.y_label, down, size))))
         for axes in places[len(figure.panels) :]:
             axes.set_visible(False)
         _limits(places, figure)
@@ -106,50 +130,81 @@ def draw(figure: Drawing) -> Canvas:
             canvas.draw_without_rendering()
         canvas.set_layout_engine("none")  # laid out once, not again for every file
         for axes, panel in zip(places, figure.panels):
-            _name_lines(axes, panel)
+            _thin(axes, page)
+            _name_lines(axes, panel, page)
     return canvas
 
 
-def _panel(axes: Axes, panel: Panel, figure: Figure) -> None:
+def _panel(axes: Axes, panel: Panel, figure: Figure, width: float, page: Page) -> None:
     colours = style.colours(figure.keys, figure.ordered)
     markers = style.markers(figure.keys)
+    marked = any(layer.kind in MARKED for one in figure.panels for layer in one.layers)
+    dashes = style.dashes(figure.keys, figure.ordered or marked)
     if panel.title:
-        axes.set_title(style.literal(style.short(panel.title, 36)), fontweight="bold")
+        size = float(mpl.rcParams["axes.titlesize"])
+        (title,) = wrapped(panel.title, width, size, bold=True, most=1)
+        axes.set_title(style.literal(title), fontweight="bold")
     for layer in panel.layers:
-        _layer(axes, layer, colours.get(layer.key, style.MUTED), markers.get(layer.key, "o"))
+        look = colours.get(layer.key, style.MUTED), markers.get(layer.key, "o")
+        _layer(axes, layer, *look, dashes.get(layer.key, "solid"), page.scale)
 
 
-def _layer(axes: Axes, layer: Layer, colour: str, marker: str) -> None:
+def _layer(axes: Axes, layer: Layer, colour: str, marker: str, dashes: Any, scale: float) -> None:
     x, y = layer.x, layer.y
+    area = scale**2
     if layer.kind == "seeds":
-        axes.scatter(x, y, s=9, marker=".", color=colour, alpha=0.5, linewidths=0.6, zorder=3.5)
+        axes.scatter(
+            x, y, s=9 * area, marker=".", color=colour, alpha=0.5, linewidths=0.6, zorder=3.5
+        )
     elif layer.kind == "configurations":
         axes.scatter(
-            x, y, s=26, marker=marker, facecolors="none", edgecolors=colour, linewidths=0.9,
-            alpha=0.75, zorder=3,
+            x, y, s=26 * area, marker=marker, facecolors="none", edgecolors=colour,
+            linewidths=0.9 * scale, alpha=0.75, zorder=3,
         )  # fmt: skip
     elif layer.kind == "frontier":
         axes.scatter(
-            x, y, s=44, marker=marker, color=colour, edgecolors=style.PAPER, linewidths=0.8,
-            zorder=5,
+            x, y, s=44 * area, marker=marker, color=colour, edgecolors=style.PAPER,
+            linewidths=0.8 * scale, zorder=5,
         )  # fmt: skip
     elif layer.kind == "band":
         assert layer.upper is not None
         axes.fill_between(x, y, layer.upper, color=colour, alpha=0.15, linewidth=0, zorder=1)
     elif layer.kind == "interval":
         assert layer.upper is not None
-        axes.vlines(x, y, layer.upper, color=colour, linewidth=1.1, zorder=2.5)
+        axes.vlines(x, y, layer.upper, color=colour, linewidth=1.1 * scale, zorder=2.5)
     elif layer.kind in LINES:
         axes.axhline(
-            float(y[0]), color=style.MUTED, linestyle=LINES[layer.kind], linewidth=1.1, zorder=1
-        )
+            float(y[0]), color=style.MUTED, linestyle=LINES[layer.kind], linewidth=1.1 * scale,
+            zorder=1,
+        )  # fmt: skip
     else:
-        dashes = (0, (4, 2.5)) if layer.kind == "beyond" else "solid"
-        strong = 1.8 if layer.kind == "curve" else 1.2
-        axes.plot(x, y, color=colour, linestyle=dashes, linewidth=strong, zorder=4)
+        line = style.BEYOND if layer.kind == "beyond" else dashes
+        strong = {"curve": 1.8, "trail": 0.6}.get(layer.kind, 1.2) * scale
+        faint, above = (0.4, 2.0) if layer.kind == "trail" else (1.0, 4.0)
+        line = "solid" if layer.kind == "trail" else line
+        axes.plot(x, y, color=colour, linestyle=line, linewidth=strong, alpha=faint, zorder=above)
 
 
-def _name_lines(axes: Axes, panel: Panel) -> None:
+def _thin(axes: Axes, page: Page) -> None:
+    """Take labels off the x axis until none touches its neighbour; the ticks stay. Powers of ten
+    keep theirs first."""
+    locator, formatter = axes.xaxis.get_major_locator(), axes.xaxis.get_major_formatter()
+    if not isinstance(locator, FixedLocator) or not isinstance(formatter, FixedFormatter):
+        return
+    ticks, labels = [float(tick) for tick in locator()], list(formatter.seq)
+    places = axes.transData.transform([(tick, axes.get_ylim()[0]) for tick in ticks])[:, 0]
+    inches = places / axes.figure.dpi
+    halves = [0.5 * width_of(label, page.text) + 0.03 for label in labels]
+    kept: list[int] = []
+    for i in sorted(range(len(ticks)), key=lambda i: (not math.log10(ticks[i]).is_integer(), i)):
+        if all(abs(inches[i] - inches[j]) >= halves[i] + halves[j] for j in kept):
+            kept.append(i)
+    axes.xaxis.set_major_formatter(
+        FixedFormatter([label if i in kept else "" for i, label in enumerate(labels)])
+    )
+
+
+def _name_lines(axes: Axes, panel: Panel, page: Page) -> None:
     """Names above the horizontal lines, on the side where fewer marks are in the way. Lines too
     close for a name each share a row of names."""
     rows: list[tuple[float, str]] = []
@@ -158,7 +213,7 @@ def _name_lines(axes: Axes, panel: Panel) -> None:
     for layer in sorted(counted, key=lambda one: float(one.y[0])):
         value = float(layer.y[0])
         text = f"{style.short(layer.key, 24)} {number(value)}"
-        if rows and _points(axes, value) - _points(axes, rows[-1][0]) < NAME_HEIGHT:
+        if rows and _points(axes, value) - _points(axes, rows[-1][0]) < NAME_HEIGHT * page.scale:
             text = f"{rows.pop()[1]}, {text}"
         rows.append((value, text))
     floors = [float(layer.y[0]) for layer in panel.layers if layer.kind == "floor"]
@@ -169,7 +224,7 @@ def _name_lines(axes: Axes, panel: Panel) -> None:
         axes.annotate(
             style.literal(text), (0.005 if left else 0.995, value),
             xycoords=("axes fraction", "data"), xytext=(0, 3.5), textcoords="offset points",
-            ha="left" if left else "right", color=style.MUTED, fontsize=8.5, zorder=1.5,
+            ha="left" if left else "right", color=style.MUTED, fontsize=page.notes + 0.5, zorder=1.5,
         ).set_in_layout(False)  # fmt: skip
 
 
@@ -215,12 +270,13 @@ def _ticks(direction: Any, axis: Axis) -> None:
     direction.set_minor_formatter(NullFormatter())
 
 
-def _saved(canvas: Canvas, ending: str, paper: str) -> bytes:
+def _saved(canvas: Canvas, ending: str, paper: str, dpi: int) -> bytes:
     out = io.BytesIO()
-    metadata = {"Date": None} if ending == "svg" else None
+    # No time of day: the same figure is the same file.
+    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(ending)
     with mpl.rc_context(style.STYLE), warnings.catch_warnings():
         _expect_missing_glyphs()
-        canvas.savefig(out, format=ending, dpi=160, facecolor=paper, metadata=metadata)
+        canvas.savefig(out, format=ending, dpi=dpi, facecolor=paper, metadata=metadata)
     return out.getvalue()
 
 

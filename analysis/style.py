@@ -15,6 +15,10 @@ CATEGORIES = ("#0072b2", "#d55e00", "#009e73", "#b3589a", "#c98a00", "#4aa3df")
 """Okabe and Ito 2008, the light ones darkened to be seen on white."""
 DARK_CATEGORIES = ("#56b4e9", "#f0894a", "#2fbf97", "#d78fc0", "#e0b13c", "#9fd0f5")
 """The same hues, light enough for a dark background."""
+BEYOND: Any = (0, (4, 2.5))
+"""Dashes of what is extrapolated."""
+DASHES: tuple[Any, ...] = ("solid", (0, (7, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (1.5, 1)))
+"""Of lines that carry no marks."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "h")
 
 STYLE: Any = {
@@ -69,6 +73,11 @@ def colours(keys: Sequence[str], ordered: bool, *, dark: bool = False) -> dict[s
 def markers(keys: Sequence[str]) -> dict[str, str]:
     """A marker per key; after eight they repeat."""
     return {key: MARKERS[i % len(MARKERS)] for i, key in enumerate(keys)}
+
+
+def dashes(keys: Sequence[str], told: bool) -> dict[str, Any]:
+    """A line style per key; solid for all where marks or the order tell the keys apart (`told`)."""
+    return {key: DASHES[0 if told else i % len(DASHES)] for i, key in enumerate(keys)}
 
 
 def log_ticks(low: float, high: float) -> tuple[list[float], list[float]]:

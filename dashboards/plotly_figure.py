@@ -101,7 +101,7 @@ def _figure(figure: Figure, look: Theme, dark: bool, hover: Hover) -> Json:
 
 
 _ORDER: tuple[Kind, ...] = (
-    "band", "floor", "reference", "interval", "configurations", "seeds", "line", "curve", "beyond",
+    "band", "floor", "reference", "trail", "interval", "configurations", "seeds", "line", "curve", "beyond",
     "frontier",
 )  # fmt: skip
 """What is drawn first lies below."""
@@ -136,12 +136,16 @@ def _trace(
             "line": {"color": look.muted, "width": 1.3, "dash": _DASHES[layer.kind]},
             "hoverinfo": "skip",
         }  # fmt: skip
-    width = 2.4 if layer.kind == "curve" else 1.6
+    width = {"curve": 2.4, "trail": 0.8}.get(layer.kind, 1.6)
     dash = _DASHES.get(layer.kind, "solid")
+    told = "".join(f"<br>{_lines(hover[i])}" for i in layer.ids if i in hover)
     return {
         "type": "scatter", "mode": "lines", "x": numbers(layer.x), "y": numbers(layer.y),
         "line": {"color": colour, "width": width, "dash": dash},
-        "hovertemplate": f"{markup(layer.key)}<br>%{{x:.4s}}, %{{y:.5g}}<extra></extra>",
+        "opacity": 0.5 if layer.kind == "trail" else 1.0,
+        # A trail is of one run, so each of its points shows that.
+        "customdata": list(layer.ids) * layer.x.size,
+        "hovertemplate": f"{markup(layer.key)}<br>%{{x:.4s}}, %{{y:.5g}}{told}<extra></extra>",
     }  # fmt: skip
 
 
