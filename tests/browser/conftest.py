@@ -1,0 +1,207 @@
+"""Chromium, a page that notices whatever goes wrong in it, and what the pages are made of."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page, Request
+
+PATIENCE_MS = 60_000
+"""Until a condition must hold; a busy machine takes seconds where an idle one takes tenths."""
+INLINE = ("data", "blob", "about")
+
+
+@dataclass
+class Watched:
+    """Opens pages, and keeps whatever no page may do: `wrong` must be empty at the end of a test."""
+
+    browser: Browser
+    wrong: list[str] = field(default_factory=list)
+    allowed: list[re.Pattern[str]] = field(default_factory=list)
+    """Complaints that a test provokes."""
+    _contexts: list[BrowserContext] = field(default_factory=list)
+
+    def __call__(self, address: str, *, frames: bool = False, **options: Any) -> Page:
+        """The page at an address, in a context of its own.
+
+        Args:
+            address: requests may go to its origin alone; of a file, to that file alone.
+            frames: don't say what pages of somebody else (MLflow) write to the console.
+            options: of the context.
+        """
+        context = self.browser.new_context(**options)
+        context.set_default_timeout(PATIENCE_MS)
+        self._contexts.append(context)
+        page = context.new_page()
+        context.on("request", lambda request: self._asked(request, address))
+        page.on("dialog", lambda dialog: (self.wrong.append("a dialog"), dialog.dismiss()))
+        page.on("popup", lambda other: self.wrong.append(f"a window: {other.url}"))
+        if not frames:
+            page.on("console", lambda said: self._said(said.type, said.text))
+            page.on("pageerror", lambda error: self._said("error", str(error)))
+        page.goto(address)
+        return page
+
+    def close(self) -> list[str]:
+        """What went wrong."""
+        for context in self._contexts:
+            context.close()
+        return [one for one in self.wrong if not any(known.search(one) for known in self.allowed)]
+
+    def _asked(self, request: Request, address: str) -> None:
+        asked, own = urlsplit(request.url), urlsplit(address)
+        here = asked.path == own.path if own.scheme == "file" else asked.netloc == own.netloc
+        if asked.scheme not in INLINE and not (asked.scheme == own.scheme and here):
+            self.wrong.append(f"a request to {request.url}")
+
+    def _said(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning"):
+            self.wrong.append(f"{kind}: {text}")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium; the tests are skipped without it."""
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("needs chromium (Debian: apt-get install chromium)")
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=PATIENCE_MS)
+    with sync_playwright() as playwright:
+        # Root, as in CI's containers, may not have chromium's sandbox.
+        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Watched]:
+    """Opens pages; fails the test on any console error, dialog, or request that leaves."""
+    watched = Watched(browser)
+    yield watched
+    assert watched.close() == []
+
+
+@pytest.fixture
+def serious() -> Callable[[Page], list[str]]:
+    """Violations of impact serious or critical that axe-core finds, in words."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    def check(page: Page) -> list[str]:
+        found = Axe().run(page).response
+        assert found["passes"]  # it has looked at something
+        return [
+            f"{one['id']}: {one['help']}: {[node['html'][:200] for node in one['nodes']][:5]}"
+            for one in found["violations"]
+            if one["impact"] in ("serious", "critical")
+        ]
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def executed() -> Callable[[Page], bool]:
+    """Whether a hostile name has set `window.executed`."""
+    return lambda page: bool(page.evaluate("() => 'executed' in window"))
+
+
+HOSTILE = (
+    "<script>window.executed = 1</script>",
+    "<img src=x onerror='window.executed = 1'>",
+    "\" autofocus onfocus=\"window.executed = 1\" onmouseover=\"window.executed = 1",
+    "</style></title></textarea><svg onload=window.executed=1>",
+    "javascript:window.executed=1",
+    "{{7*7}}${7*7}<b>bold</b>&lt;",
+    "safe\u202etxet esrever",
+)
+
+
+@pytest.fixture(scope="session")
+def hostile() -> tuple[str, ...]:
+    """Names that try to be more than text."""
+    return HOSTILE
+
+
+@dataclass
+class Served:
+    """A server in a process of its own."""
+
+    url: str
+    process: subprocess.Popen[str]
+    said: list[str]
+
+
+Serve = Callable[..., "contextlib.AbstractContextManager[Served]"]
+
+
+@contextlib.contextmanager
+def serving(*command: str, folder: Path, pattern: str = r"http://127\.0\.0\.1:\d+/?") -> Any:
+    """Starts `python -m COMMAND`, and gives the address that it says."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    said: list[str] = []
+    address: list[str] = []
+    ready = threading.Event()
+
+    def read() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            said.append(line)
+            if not address and (found := re.search(pattern, line)):
+                address.append(found.group())
+                ready.set()
+        ready.set()
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    try:
+        ready.wait(120)
+        assert address, f"{command} says no address:\n{''.join(said)}"
+        yield Served(address[0].rstrip("/") + "/", process, said)
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        reader.join(30)
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def serve() -> Serve:
+    """Starts a server for as long as the context lasts: `serve("mlflow", "server", folder=...)`."""
+    return serving
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder and the URI of a store with a real sweep, `tiny`."""
+    folder = tmp_path_factory.mktemp("study")
+    shutil.copy(Path(__file__).parents[1] / "cli" / "my_sweeps.py", folder)
+    subprocess.run(
+        [sys.executable, "-m", "scaling.cli", "sweep", "my_sweeps.py:tiny"],
+        cwd=folder, check=True, capture_output=True, timeout=400,
+    )  # fmt: skip
+    return folder, f"sqlite:///{folder / 'mlflow.db'}"
