@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -31,6 +32,8 @@ def multiplier_vs_compute(contests: Sequence[Versus], cost: Cost) -> Figure | Sk
     for found in contests:
         key = f"{found.comparison.candidate} against {found.comparison.baseline}"
         drawn, why = _contest(key, found, cost)
+        if len(contests) > 1:  # bars of several crossings would lie on each other
+            drawn = [_own(one, key) for one in drawn if (one.key, one.kind) != ("crossing", "line")]
         layers += drawn
         keys += [key] if drawn else []
         if drawn and len(contests) == 1:
@@ -52,7 +55,6 @@ def multiplier_vs_compute(contests: Sequence[Versus], cost: Cost) -> Figure | Sk
         place = format_si(contests[0].comparison.at.compute, digits=3)
         decided = f"where it is decided ({place} {cost.unit})"
     else:
-        layers = [one for one in layers if one.key != "crossing"]
         decided = "where it is decided"
     labels = {"crossing": f"crossing, with its {level:.0%} interval"}
     return Figure(
@@ -63,7 +65,15 @@ def multiplier_vs_compute(contests: Sequence[Versus], cost: Cost) -> Figure | Sk
         panels=(Panel("", tuple(layers)),),
         keys=tuple(keys), labels=tuple(labels.get(key, key) for key in keys), ordered=False,
         frontier=decided, notes=tuple(notes),
+        meanings=(("configurations", "crossing: from there on the other is cheaper"),),
     )  # fmt: skip
+
+
+def _own(layer: Layer, key: str) -> Layer:
+    """The mark of a crossing in the colour of its contest, open."""
+    if layer.key != "crossing":
+        return layer
+    return replace(layer, kind="configurations", key=key)
 
 
 def _contest(key: str, found: Versus, cost: Cost) -> tuple[list[Layer], str]:

@@ -66,6 +66,8 @@ class Figure:
     """Where ticks belong; empty for a continuous axis."""
     notes: tuple[str, ...] = ()
     """What a reader must know; stands below the figure."""
+    meanings: tuple[tuple[Kind, str], ...] = ()
+    """What the legend says of marks of a kind, where it isn't what it says in other figures."""
 
 
 @dataclass(frozen=True)

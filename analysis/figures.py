@@ -2,250 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
 import pandas as pd
 
-from scaling.analysis.bars import Bars, TimeBars
+from scaling.analysis.bars import Bars, Forest, TimeBars
 from scaling.analysis.compare_figure import multiplier_vs_compute
 from scaling.analysis.cost import COSTS
-from scaling.analysis.figure import Figure, Kind, Layer, Panel, Skipped, label_of, title_of
-from scaling.analysis.findings import Analysis, Group
+from scaling.analysis.crossing_figure import crossings
+from scaling.analysis.figure import Figure, Skipped
+from scaling.analysis.findings import Analysis
+from scaling.analysis.holdout_figure import forecasts
+from scaling.analysis.isoflop_figure import NAME as ISOFLOP
+from scaling.analysis.isoflop_figure import isoflop_valleys
+from scaling.analysis.isoflop_groups import isoflop_of
 from scaling.analysis.latency_figure import COLUMNS, loss_vs_latency
+from scaling.analysis.loss_figure import loss_vs_axis, loss_vs_compute
+from scaling.analysis.optima_figure import optima_vs_compute
 from scaling.analysis.rate_figure import loss_vs_lr
-from scaling.analysis.result import number
+from scaling.analysis.residual_figure import residuals
+from scaling.analysis.sensitivity_figure import moved_exponents, moved_multipliers
 from scaling.analysis.temperatures import HeatMap, temperatures
+from scaling.analysis.trust import Trust
 from scaling.analysis.versus import Versus
-from scaling.units import format_si
 
-FAR = 1.5
-"""A line further from the marks than this many times their own range is told, not drawn."""
-REACH = 3.0
-"""How far beyond the largest measured compute a curve is drawn, as `beyond`."""
-AXES = {
-    "params": "dense parameters",
-    "seq_len": "sequence length (events read)",
-    "depth": "depth (layers)",
-    "width": "width",
-    "blocks": "blocks",
-}
-"""Axes of an architecture that a loss can be drawn against, with their names."""
-
-
-Drawing = Figure | HeatMap | Bars | TimeBars
+Drawing = Figure | HeatMap | Bars | TimeBars | Forest
 """What `scaling.analysis.plots` draws."""
 
 
-def figures(analysis: Analysis) -> tuple[list[Drawing], list[Skipped]]:
-    """Loss against compute, parameters and sequence length, and the compute multiplier, each named
-    where there is nothing to show; and where a table has them, loss against latency and learning rate,
-    and learned temperatures."""
-    found = [loss_vs_compute(analysis), *(loss_vs_axis(analysis, a) for a in ("params", "seq_len"))]
+def figures(
+    analysis: Analysis, *, trust: Trust | None = None, curves: pd.DataFrame | None = None
+) -> tuple[list[Drawing], list[Skipped]]:
+    """All that an analysis has to show, what the verdict rests on first, and what has nothing.
+
+    Args:
+        analysis: of a run table.
+        trust: of the same runs; None leaves out hold-out and sensitivity.
+        curves: metrics logged while training, see `tracking_read.read_curves`; None: none.
+
+    Returns:
+        the figures, and the figures that have nothing to show, with reasons. What few tables have
+        (latency, learning rates, learned temperatures, several contests) is not missed elsewhere.
+    """
     contests = [one for one in analysis.contests if isinstance(one, Versus)]
+    compute = COSTS["compute"]
+    found: list[Drawing | Skipped] = [loss_vs_compute(analysis)]
     if contests:
-        found.insert(1, multiplier_vs_compute(contests, COSTS["compute"]))
-    drawn: list[Drawing] = [one for one in found if isinstance(one, Figure)]
-    by_rate, learned = loss_vs_lr(analysis), temperatures(analysis)
-    for column in COLUMNS:
-        if isinstance(by_latency := loss_vs_latency(analysis, column), Figure):
-            drawn.append(by_latency)
-    if isinstance(by_rate, Figure):  # few tables hold such a sweep: nobody misses it in the others
-        drawn.append(by_rate)
+        found.append(multiplier_vs_compute(contests, compute))
+    if len(contests) > 1:  # one crossing stands in the figure above
+        found.append(crossings(contests, compute))
+    found += _of_budgets(analysis)
+    found += [loss_vs_axis(analysis, axis) for axis in ("params", "seq_len")]
+    rare: list[Drawing | Skipped] = [
+        *(loss_vs_latency(analysis, column) for column in COLUMNS), loss_vs_lr(analysis),
+    ]  # fmt: skip
+    found += [one for one in rare if not isinstance(one, Skipped)]
+    if (learned := temperatures(analysis)) is not None:
+        found.append(learned)
+    found.append(residuals(analysis))
+    if trust is not None:
+        found += [
+            forecasts(trust.groups),
+            moved_exponents(trust.sensitivity),
+            moved_multipliers(trust.sensitivity),
+        ]
     return (
-        drawn if learned is None else [*drawn, learned],
+        [one for one in found if not isinstance(one, Skipped)],
         [one for one in found if isinstance(one, Skipped)],
     )
 
 
-def loss_vs_compute(analysis: Analysis) -> Figure | Skipped:
-    """Every run, every configuration, the frontiers, their laws with bands, the known floor."""
-    name, target = "loss_vs_compute", analysis.target
-    layers: list[Layer] = []
-    notes: list[str] = []
-    groups = analysis.groups
-    if not all(_positive(group.runs, "compute").all() for group in groups.values()):
-        return Skipped(name, "not every run has a compute")
-    for key, group in groups.items():
-        layers += [
-            _marks("seeds", key, group.runs, "compute", target),
-            _marks("configurations", key, group.configurations, "compute", target),
-        ]
-        if group.frontier is not None:
-            layers.append(_marks("frontier", key, group.frontier.points, "compute", target))
-        layers += _curve(key, group, analysis.level)
-    floor = _common_floor(groups)
-    if floor is not None:
-        lowest, highest = _extent(layers)
-        if lowest - floor < FAR * (highest - lowest):
-            layers.append(Layer("floor", "", np.array([]), np.array([floor])))
-        else:
-            notes.append(f"the known floor, {number(floor)}, lies below the axis")
-    counted, told = _references(analysis, layers)
-    layers += counted
-    notes += told
-    if analysis.law.variables == ("compute",):
-        lines = f"Lines: {target} = {analysis.law.formula}, fitted to {_fitted_to(groups)}"
-        if any(layer.kind == "band" for layer in layers):
-            how = "linearised" if analysis.interval_method == "profile" else "bootstrap"
-            lines += f"; bands: {analysis.level:.0%} intervals ({how})"
-        notes.append(f"{lines}; dashed beyond the data")
-        notes += [f"{key}: no fit, {group.error}" for key, group in groups.items() if group.error]
-    else:
-        notes.append(f"no curve: law {analysis.law.name!r} isn't one in compute")
-    return Figure(
-        name=name, title=f"{title_of(target)} against training compute",
-        x_label="training compute (FLOPs)", y_label=label_of(target),
-        panels=(Panel("", tuple(layers)),), keys=tuple(groups),
-        labels=tuple(_label(key, group, analysis.level) for key, group in groups.items()),
-        ordered=False, frontier=_chosen_by(groups), notes=tuple(notes),
-    )  # fmt: skip
-
-
-def loss_vs_axis(analysis: Analysis, axis: str) -> Figure | Skipped:
-    """The loss against one axis of the architecture, a line per budget, a panel per group.
-
-    A line joins the best configuration at each value of the axis; all runs are shown behind it.
-
-    Raises:
-        ValueError: an unknown axis.
-    """
-    if axis not in AXES:
-        raise ValueError(f"unknown axis {axis!r}; valid: {', '.join(AXES)}")
-    name, target = f"loss_vs_{axis}", analysis.target
-    tables = {key: group.configurations for key, group in analysis.groups.items()}
-    shown = {
-        key: table
-        for key, table in tables.items()
-        if axis in table and _positive(table, axis).all() and table[axis].nunique() > 1
-    }
-    if not shown:
-        values = {v for t in tables.values() if axis in t for v in t[axis].dropna().unique()}
-        seen = (
-            f"only one value, {min(values):g}" if len(values) == 1 else "no two values to compare"
-        )
-        return Skipped(name, f"{AXES[axis]}: {seen if values else 'not in the table'}")
-    budgets = _budgets(shown)
-    panels = []
-    for key, table in shown.items():
-        runs, layers = analysis.groups[key].runs, []
-        for label, budget in budgets.items():
-            here = _at(table, budget)
-            best = here.loc[here.groupby(axis)[target].idxmin()].sort_values(axis)
-            layers += [
-                _marks("seeds", label, _at(runs, budget), axis, target),
-                _marks("configurations", label, here, axis, target),
-                _marks("line", label, best, axis, target),
-            ]
-        front = analysis.groups[key].frontier
-        if front is not None and axis in front.points:
-            layers += [
-                _marks("frontier", label, _at(front.points, budget), axis, target)
-                for label, budget in budgets.items()
-            ]
-        panels.append(Panel(key, tuple(layer for layer in layers if layer.x.size)))
-    counted, told = _references(analysis, [layer for p in panels for layer in p.layers])
-    panels = [Panel(panel.title, (*panel.layers, *counted)) for panel in panels]
-    left_out = [key for key in tables if key not in shown]
-    ticks = np.unique(np.concatenate([table[axis].to_numpy(float) for table in shown.values()]))
-    lines = ", a line per training budget" if len(budgets) > 1 else ""
-    return Figure(
-        name=name, title=f"{title_of(target)} against {AXES[axis].split(' (')[0]}{lines}",
-        x_label=AXES[axis], y_label=label_of(target), panels=tuple(panels),
-        keys=tuple(budgets), labels=tuple(budgets), ordered=len(budgets) > 1,
-        frontier=_chosen_by(analysis.groups),
-        ticks=tuple(ticks) if axis != "params" and len(ticks) <= 12 else (),
-        notes=(*(f"{key} has one value only and is left out" for key in left_out), *told),
-    )  # fmt: skip
-
-
-def _curve(key: str, group: Group, level: float) -> list[Layer]:
-    if group.fit is None or group.fit.law.variables != ("compute",):
-        return []
-    low, high = group.fit.measured["compute"]
-    layers = []
-    kinds: list[tuple[Kind, float, float]] = [("curve", low, high), ("beyond", high, high * REACH)]
-    for kind, begin, end in kinds:
-        x = np.geomspace(begin, end, 60 if kind == "curve" else 20)
-        layers.append(Layer(kind, key, x, group.fit.predict({"compute": x})))
-    x = np.geomspace(low, high * REACH, 80)
-    lower, upper = group.fit.band({"compute": x}, level)
-    if np.isfinite(lower).all() and np.isfinite(upper).all():
-        layers.append(Layer("band", key, x, lower, upper))
-    return layers
-
-
-def _fitted_to(groups: dict[str, Group]) -> str:
-    return "the frontier" if any(group.frontier for group in groups.values()) else "all runs"
-
-
-def _chosen_by(groups: dict[str, Group]) -> str:
-    columns = {group.frontier.selected_by for group in groups.values() if group.frontier}
-    return f"frontier (chosen by {' or '.join(sorted(columns)).replace('_', ' ')})"
-
-
-def _label(key: str, group: Group, level: float) -> str:
-    """The group's name with its exponent and interval."""
-    if group.fit is None or len(group.fit.law.exponents) != 1:
-        return key
-    (exponent,) = group.fit.law.exponents
-    value = f"{group.fit.params[exponent]:.3g}"
-    if exponent in group.fit.fixed:
-        return f"{key}: {exponent} {value} (given)"
-    low, high = group.fit.interval(level)[exponent]
-    if np.isnan(low):
-        return f"{key}: {exponent} {value} (no interval)"
-    ends = (format_si(end) if np.isinf(end) else f"{end:.3g}" for end in (low, high))
-    return f"{key}: {exponent} {value} [{', '.join(ends)}]"
-
-
-def _budgets(tables: dict[str, pd.DataFrame]) -> dict[str, float | None]:
-    """Label and value of every budget; one entry without value if there are none."""
-    if not all("budget" in t and t["budget"].notna().all() for t in tables.values()):
-        return {"all runs": None}
-    values = np.unique(np.concatenate([t["budget"].to_numpy(float) for t in tables.values()]))
-    for digits in (2, 3, 4, 6):  # as few digits as tell them apart
-        labels = [format_si(value, "FLOP", digits) for value in values]
-        if len(set(labels)) == len(labels):
-            break
-    return dict(zip(labels, (float(value) for value in values)))
-
-
-def _at(table: pd.DataFrame, budget: float | None) -> pd.DataFrame:
-    return table if budget is None else table[table["budget"] == budget]
-
-
-def _marks(kind: Kind, key: str, table: pd.DataFrame, x: str, y: str) -> Layer:
-    return Layer(
-        kind, key, table[x].to_numpy(dtype=np.float64), table[y].to_numpy(dtype=np.float64)
-    )
-
-
-def _positive(table: pd.DataFrame, column: str) -> pd.Series[bool]:
-    if column not in table:
-        return pd.Series([False])
-    return pd.to_numeric(table[column], errors="coerce") > 0
-
-
-def _common_floor(groups: dict[str, Group]) -> float | None:
-    floors = {group.floor for group in groups.values()}
-    return floors.pop() if len(floors) == 1 else None
-
-
-def _extent(layers: Sequence[Layer]) -> tuple[float, float]:
-    values = np.concatenate([layer.y for layer in layers if layer.kind in ("seeds", "curve")])
-    return float(values.min()), float(values.max())
-
-
-def _references(analysis: Analysis, layers: Sequence[Layer]) -> tuple[list[Layer], list[str]]:
-    """A line for each reference near the marks; a note for each that would press them flat."""
-    lowest, highest = _extent(layers)
-    reach = FAR * (highest - lowest)
-    drawn, notes = [], []
-    for one in analysis.references:
-        if lowest - reach < one.loss < highest + reach:
-            drawn.append(Layer("reference", one.name, np.array([]), np.array([one.loss])))
-        else:
-            where = "above" if one.loss > highest else "below"
-            notes.append(f"{one.sentence(analysis.target)}, {where} the axis")
-    return drawn, notes
+def _of_budgets(analysis: Analysis) -> list[Drawing | Skipped]:
+    """The valleys of shared budgets, and how the best of every axis moves with compute."""
+    found = isoflop_of(analysis, ISOFLOP)
+    if isinstance(found, Skipped):
+        return [found]
+    return [isoflop_valleys(found), *optima_vs_compute(found)]

@@ -17,23 +17,19 @@ from scaling.analysis.temperatures import HeatMap, HeatPanel
 
 CELL, MARGIN = 0.36, 1.05
 """Inches: of a row, of a panel's title and labels."""
-LEAST_SPAN = 0.25
-"""Numbers closer to 1 than e^0.25 either way are pale: small differences should look small."""
 LONGEST_NAME = 22
+COLOURS = "PuOr_r"
+"""Told apart by the colour-blind, its middle nearly white."""
 
 
 def draw_heat_map(figure: HeatMap) -> Canvas:
     """The maps below each other, on one scale of colours, with the notes at the foot."""
     rows = [len(panel.rows) for panel in figure.panels]
     above = CELL * sum(rows) + MARGIN * len(rows) + 0.35
-    if figure.strongest is not None:
-        span = math.log(figure.strongest)
-    else:
-        span = max(LEAST_SPAN, *(float(np.nanmax(np.abs(np.log(p.values)))) for p in figure.panels))
     with framed(figure.title, figure.notes, above, grid=False) as (canvas, top):
         grid: Any = top.subplots(len(figure.panels), 1, squeeze=False, height_ratios=rows)
         for (axes,), panel in zip(grid, figure.panels):
-            _panel(axes, panel, span)
+            _panel(axes, panel, figure.span)
             axes.set_ylabel(style.literal(figure.y_label))
         grid[-1][0].set_xlabel(style.literal(figure.x_label))
     return canvas
@@ -41,7 +37,7 @@ def draw_heat_map(figure: HeatMap) -> Canvas:
 
 def _panel(axes: Axes, panel: HeatPanel, span: float) -> None:
     rows, columns = panel.values.shape
-    scale = mpl.colormaps["PuOr_r"]  # told apart by the colour-blind, its middle nearly white
+    scale = mpl.colormaps[COLOURS]
     logs = np.log(panel.values)
     axes.set_title(style.literal(style.short(panel.title, 60)), fontweight="bold")
     # A mesh stays a drawing in SVG, where an image would become pixels.

@@ -8,6 +8,7 @@ import numpy as np
 
 from scaling.analysis.figure import Figure, Layer, Panel, Skipped, label_of, title_of
 from scaling.analysis.isoflop_result import Isoflop, IsoflopGroup
+from scaling.analysis.marks import marks
 from scaling.analysis.valley import window
 from scaling.units import format_si
 
@@ -46,12 +47,11 @@ def isoflop_valleys(analysis: Isoflop) -> Figure | Skipped:
 
 def _layers(group: IsoflopGroup, analysis: Isoflop, labels: dict[float, str]) -> tuple[Layer, ...]:
     layers = [
-        Layer(
-            "configurations", labels[budget.compute],
-            budget.table[analysis.size].to_numpy(float), budget.table[analysis.target].to_numpy(float),
+        marks(
+            "configurations", labels[budget.compute], budget.table, analysis.size, analysis.target
         )
         for budget in group.budgets
-    ]  # fmt: skip
+    ]
     if group.reported is None or group.fit is None:
         return tuple(layers)
     found, samples = group.reported, group.fit.samples

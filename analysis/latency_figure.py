@@ -9,6 +9,7 @@ from scaling.analysis.cost import COSTS, MACHINE
 from scaling.analysis.figure import Figure, Kind, Layer, Panel, Skipped, label_of, title_of
 from scaling.analysis.findings import Analysis
 from scaling.analysis.frontier import LowerHull, frontier
+from scaling.analysis.marks import marks
 
 COLUMNS = ("latency_ms", "latency_cached_ms")
 """Costs that the loss is drawn against where the run table has them."""
@@ -34,16 +35,13 @@ def loss_vs_latency(analysis: Analysis, column: str) -> Figure | Skipped:
             table.assign(compute=table[column]), target=target, budgets=False, rule=LowerHull()
         )
         points = front.points.sort_values("compute")
-        marks: tuple[tuple[Kind, pd.DataFrame, str], ...] = (
+        drawn: tuple[tuple[Kind, pd.DataFrame, str], ...] = (
             ("seeds", _measured(analysis.groups[key].runs, column), column),
             ("configurations", table, column),
             ("frontier", points, "compute"),
             ("line", points, "compute"),
         )
-        layers += [
-            Layer(kind, key, rows[x].to_numpy(np.float64), rows[target].to_numpy(np.float64))
-            for kind, rows, x in marks
-        ]
+        layers += [marks(kind, key, rows, x, target) for kind, rows, x in drawn]
     runs = pd.concat([_measured(group.runs, column) for group in analysis.groups.values()])
     left_out = [key for key in analysis.groups if key not in tables]
     return Figure(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Set
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.artist import Artist
 from matplotlib.figure import SubFigure
@@ -11,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from scaling.analysis import style
-from scaling.analysis.figure import Figure
+from scaling.analysis.figure import Figure, Kind
 
 ROW, LINE, PAD = 0.185, 0.165, 0.12
 """Heights of a legend row, a line of notes and the gaps, in inches."""
@@ -74,25 +76,7 @@ def legend_of(figure: Figure, width: float) -> Legend:
         )
         for key in figure.keys
     ]
-    meaning: list[tuple[str, Artist]] = []
-    if "seeds" in kinds:
-        dot = Line2D([], [], color=style.MUTED, marker=".", markersize=4, linestyle="", alpha=0.6)
-        meaning.append(("run (one seed)", dot))
-    if "configurations" in kinds:
-        mark = Line2D(
-            [], [], color=style.MUTED, marker="o", markersize=5, linestyle="", fillstyle="none"
-        )
-        meaning.append(("configuration (mean over seeds)", mark))
-    if "frontier" in kinds:
-        full = Line2D([], [], color=style.MUTED, marker="o", markersize=6, linestyle="")
-        meaning.append((figure.frontier, full))
-    if "reference" in kinds:
-        dots = Line2D([], [], color=style.MUTED, linestyle=(0, (1, 2)), linewidth=1.1)
-        meaning.append(("reference (counted, not trained)", dots))
-    if "band" in kinds:
-        meaning.append(("interval of the fit", Patch(facecolor=style.MUTED, alpha=0.25)))
-    if "beyond" in kinds:
-        meaning.append(("extrapolated", Line2D([], [], color=style.MUTED, linestyle=(0, (4, 2.5)))))
+    meaning = [(text, _handle(kind)) for kind, text in meanings(figure, kinds)]
     blocks = [
         _block(keys, list(figure.labels), width),
         _block([handle for _, handle in meaning], [label for label, _ in meaning], width),
@@ -103,6 +87,37 @@ def legend_of(figure: Figure, width: float) -> Legend:
     ]
     rows = sum(block.rows for block in blocks)
     return Legend(blocks, notes, ROW * rows + LINE * len(notes) + PAD * 2.5)
+
+
+def meanings(figure: Figure, kinds: Set[Kind]) -> list[tuple[Kind, str]]:
+    """What the marks of those kinds are, in words, where the reader must be told."""
+    texts: dict[Kind, str] = {
+        "seeds": "run (one seed)",
+        "configurations": "configuration (mean over seeds)",
+        "frontier": figure.frontier,
+        "reference": "reference (counted, not trained)",
+        "band": "interval of the fit",
+        "interval": "interval",
+        "beyond": "extrapolated",
+    }
+    texts |= dict(figure.meanings)
+    return [(kind, text) for kind, text in texts.items() if kind in kinds]
+
+
+def _handle(kind: Kind) -> Artist:
+    if kind == "band":
+        return Patch(facecolor=style.MUTED, alpha=0.25)
+    forms: dict[Kind, dict[str, Any]] = {
+        "seeds": {"marker": ".", "markersize": 4, "linestyle": "", "alpha": 0.6},
+        "configurations": {
+            "marker": "o", "markersize": 5, "linestyle": "", "fillstyle": "none",
+        },
+        "frontier": {"marker": "o", "markersize": 6, "linestyle": ""},
+        "reference": {"linestyle": (0, (1, 2)), "linewidth": 1.1},
+        "interval": {"marker": "|", "markersize": 9, "linestyle": ""},
+        "beyond": {"linestyle": (0, (4, 2.5))},
+    }  # fmt: skip
+    return Line2D([], [], color=style.MUTED, **forms[kind])
 
 
 def _block(handles: list[Artist], labels: list[str], width: float) -> Block:

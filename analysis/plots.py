@@ -5,23 +5,24 @@ from __future__ import annotations
 import io
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullFormatter
 
 from scaling.analysis import style
+from scaling.analysis.axes import Axis, axes_of
 from scaling.analysis.bar_plot import draw_bars, draw_time_bars
-from scaling.analysis.bars import Bars, TimeBars
+from scaling.analysis.bars import Bars, Forest, TimeBars
 from scaling.analysis.figure import Figure, Layer, Panel
 from scaling.analysis.figures import Drawing
+from scaling.analysis.forest_plot import draw_forest
 from scaling.analysis.heat_plot import draw_heat_map
 from scaling.analysis.legend import legend_of
 from scaling.analysis.result import number
@@ -75,6 +76,8 @@ def draw(figure: Drawing) -> Canvas:
         return draw_bars(figure)
     if isinstance(figure, TimeBars):
         return draw_time_bars(figure)
+    if isinstance(figure, Forest):
+        return draw_forest(figure)
     with mpl.rc_context(style.STYLE):
         columns = min(len(figure.panels), 2)
         rows = -(-len(figure.panels) // columns)
@@ -133,6 +136,9 @@ def _layer(axes: Axes, layer: Layer, colour: str, marker: str) -> None:
     elif layer.kind == "band":
         assert layer.upper is not None
         axes.fill_between(x, y, layer.upper, color=colour, alpha=0.15, linewidth=0, zorder=1)
+    elif layer.kind == "interval":
+        assert layer.upper is not None
+        axes.vlines(x, y, layer.upper, color=colour, linewidth=1.1, zorder=2.5)
     elif layer.kind in LINES:
         axes.axhline(
             float(y[0]), color=style.MUTED, linestyle=LINES[layer.kind], linewidth=1.1, zorder=1
@@ -192,41 +198,21 @@ def _points(axes: Axes, value: float) -> float:
 
 
 def _limits(places: Sequence[Axes], figure: Figure) -> None:
-    """Ranges that hold every mark; a band may leave the picture, by far when an offset is free."""
-    layers = [layer for panel in figure.panels for layer in panel.layers]
-    marks = [layer for layer in layers if layer.kind != "band"]
-    low, high = min(float(m.y.min()) for m in marks), max(float(m.y.max()) for m in marks)
-    span = max(high - low, 1e-3 * high)
-    for band in (layer for layer in layers if layer.upper is not None):
-        assert band.upper is not None
-        low = min(low, max(float(band.y.min()), low - 0.25 * span))
-        high = max(high, min(float(band.upper.max()), high + 0.25 * span))
-    left = min(float(m.x.min()) for m in marks if m.x.size)
-    right = max(float(m.x.max()) for m in marks if m.x.size)
-    margin = max((right / left) ** 0.05, 1.02)
-    label = style.power_label if "FLOP" in figure.x_label else style.count_label
+    """The same part of every panel."""
+    x, y = axes_of(figure)
     for axes in places[: len(figure.panels)]:
-        axes.set_xscale("log")
-        axes.set_xlim(left / margin, right * margin)
-        ticks = style.log_ticks(left / margin, right * margin)
-        _ticks(axes.xaxis, (list(figure.ticks), []) if figure.ticks else ticks, label)
-        if low > 0 and high > 2.5 * low:  # one diverged run would press all others into a line
-            pad = (high / low) ** 0.06
-            axes.set_yscale("log")
-            axes.set_ylim(low / pad, high * pad)
-            _ticks(axes.yaxis, style.log_ticks(low / pad, high * pad), style.value_label)
-        else:
-            axes.set_ylim(low - 0.06 * span, high + 0.06 * span)
+        for one, name, direction in ((x, "x", axes.xaxis), (y, "y", axes.yaxis)):
+            axes.set(**{f"{name}scale": "log" if one.log else "linear"})
+            axes.set(**{f"{name}lim": (one.low, one.high)})
+            if one.ticks is not None:
+                _ticks(direction, one)
 
 
-def _ticks(
-    axis: Axis, ticks: tuple[list[float], list[float]], label: Callable[[float], str]
-) -> None:
-    labelled, rest = ticks
-    axis.set_major_locator(FixedLocator(labelled))
-    axis.set_major_formatter(FixedFormatter([label(tick) for tick in labelled]))
-    axis.set_minor_locator(FixedLocator(rest))
-    axis.set_minor_formatter(NullFormatter())
+def _ticks(direction: Any, axis: Axis) -> None:
+    direction.set_major_locator(FixedLocator(list(axis.ticks or ())))
+    direction.set_major_formatter(FixedFormatter(list(axis.labels)))
+    direction.set_minor_locator(FixedLocator(list(axis.minor)))
+    direction.set_minor_formatter(NullFormatter())
 
 
 def _saved(canvas: Canvas, ending: str, paper: str) -> bytes:

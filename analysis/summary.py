@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,8 @@ from scaling.analysis.uncertainty import FrontierSample, RowSample, Sample, boot
 from scaling.analysis.versus import Reader, Setting, Versus, contest
 
 PLAIN = "transformer"
+Progress = Callable[[str, float], None]
+"""Is told the stage and its share of the whole, 0 to 1."""
 
 
 def analyse(
@@ -42,6 +44,8 @@ def analyse(
     allow_mixed: bool = False,
     all_runs: bool = False,
     evaluations: Reader | None = None,
+    fits: bool = True,
+    progress: Progress | None = None,
 ) -> Analysis:
     """Fit a law per group, with intervals, and compare the groups.
 
@@ -64,6 +68,8 @@ def analyse(
             several, instead of refusing it; nothing is pooled or compared across.
         all_runs: fit laws in compute to every run too, instead of to the frontier.
         evaluations: reads losses by user, for comparisons; None where the table is all there is.
+        fits: False finds configurations and frontiers alone, which takes a moment.
+        progress: is told before every fit and comparison.
 
     Raises:
         ValueError: a missing column, an unknown law, parameter or baseline, a mixed table, or no
@@ -89,9 +95,12 @@ def analyse(
     budgets = shared_budgets(configurations(usability.runs, target))
     front = None if all_runs or law.variables != ("compute",) else budgets
     given = dict(fixed or {})
-    groups = {
-        part.name: _group(law, part, front, given, options, bootstrap, level) for part in parts
-    }
+    tell = progress or (lambda stage, share: None)
+    groups = {}
+    for number, part in enumerate(parts):
+        if fits:
+            tell(f"fitting {part.name}", 0.5 * number / len(parts))
+        groups[part.name] = _group(law, part, front, given, options, bootstrap, level, fits)
     comparable = law.variables == ("compute",) and not law.increasing
     setting = Setting(law, fixed=given, draws=comparison_draws, level=level, **options)
     scopes = {part.name: part.scope for part in parts}
@@ -99,7 +108,8 @@ def analyse(
         raise ValueError(f"no group {baseline!r} to compare with; valid: {', '.join(groups)}")
     return Analysis(
         law=law, target=target, level=level, groups=groups,
-        contests=_comparisons(groups, scopes, baseline, setting, evaluations) if comparable else (),
+        contests=_comparisons(groups, scopes, baseline, setting, evaluations, tell)
+        if comparable else (),
         excluded=pd.concat([usability.excluded, unusable]) if len(unusable) else usability.excluded,
         references=counted,
         warnings=tuple(_table_warnings(usability.runs, law)),
@@ -116,6 +126,7 @@ def _group(
     options: dict[str, Any],
     draws: int,
     level: float,
+    fits: bool,
 ) -> Group:
     """`budgets`: whether the frontier is chosen by budget; None fits all runs."""
     target, runs = options["target"], part.runs
@@ -128,6 +139,9 @@ def _group(
     else:
         rows = runs.sort_values([*law.variables, target], kind="stable")
         sample = _row_sample(law, rows, target)
+    floor = _floor(runs) if target == "loss" and law.offset and law.offset not in fixed else None
+    if not fits:
+        return Group(part.name, None, None, "", "", floor, runs, table, front)
     entropy = part.entropy(options["seed"])
     draw_seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
 
@@ -141,7 +155,6 @@ def _group(
         return found, ""
 
     free, error = attempt(fixed)
-    floor = _floor(runs) if target == "loss" and law.offset and law.offset not in fixed else None
     pinned, pinned_error = attempt({**fixed, str(law.offset): floor}) if floor else (None, "")
     return Group(part.name, free, pinned, error, pinned_error, floor, runs, table, front)
 
@@ -170,6 +183,7 @@ def _comparisons(
     baseline: str | None,
     setting: Setting,
     evaluations: Reader | None,
+    tell: Progress,
 ) -> tuple[Versus | Comparison, ...]:
     """Every group against the baseline, within one data set.
 
@@ -186,6 +200,7 @@ def _comparisons(
             if second == first or one.fit is None or two.fit is None:
                 continue
             names = (first, second)
+            tell(f"comparing {second} with {first}", 0.5 + 0.5 * len(out) / len(groups))
             found: Versus | None = None
             if setting.draws and one.frontier and two.frontier:
                 # Points that no law can be fitted to leave the groups' own fits.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -15,6 +16,9 @@ from scaling.units import format_si
 
 SAME_COMPUTE = 0.9
 """Without budgets, runs of at least this share of the largest compute count as of the largest."""
+
+LEAST_SPAN = 0.25
+"""Numbers closer to 1 than e^0.25 either way are pale: small differences should look small."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,13 @@ class HeatMap:
     notes: tuple[str, ...]
     strongest: float | None = None
     """The ratio, or one by it, from which colours are the strongest; None: the furthest from 1."""
+
+    @property
+    def span(self) -> float:
+        """The logarithm of the ratio from which colours are the strongest."""
+        if self.strongest is not None:
+            return math.log(self.strongest)
+        return max(LEAST_SPAN, *(float(np.nanmax(np.abs(np.log(p.values)))) for p in self.panels))
 
 
 def temperatures(analysis: Analysis) -> HeatMap | None:

@@ -7,7 +7,8 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
-from scaling.datasets.store import cache_dir, written_aside
+from scaling.config import cache_dir
+from scaling.datasets.store import written_aside
 
 
 def file_digest(path: Path) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scaling.batch import ItemAttribute, Schema
-from scaling.config import digest_of, register
+from scaling.config import cache_dir, digest_of, register
 from scaling.datasets.base import DATASETS
 from scaling.datasets.kuairand_files import (
     FLAGS,
@@ -29,7 +29,6 @@ from scaling.datasets.kuairand_files import (
 from scaling.datasets.kuairand_history import History, read_history
 from scaling.datasets.log import UNKNOWN_TIME, EventLog, build_log
 from scaling.datasets.logged import LoggedConfig
-from scaling.datasets.store import cache_dir
 from scaling.datasets.tables import Table
 
 Ints = npt.NDArray[np.int64]

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scaling.batch import SPLITS, Batch, Split, View
-from scaling.config import digest_of
+from scaling.config import cache_dir, digest_of
 from scaling.datasets.base import Dataset, DatasetConfig, Size
 from scaling.datasets.facts import describe_requests, rates_of
 from scaling.datasets.log import EventLog
@@ -32,7 +32,7 @@ from scaling.datasets.request_index import RequestIndex
 from scaling.datasets.request_tables import FORMAT, open_tables
 from scaling.datasets.requests import BatchMaker
 from scaling.datasets.splits import SPLIT_RULES, SplitRule
-from scaling.datasets.store import cache_dir, is_stored, load_log, save_log
+from scaling.datasets.store import is_stored, load_log, save_log
 from scaling.portrait import Portrait
 
 Ints = npt.NDArray[np.int64]

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from scaling.batch import ItemAttribute, Schema
-from scaling.config import digest_of, register
+from scaling.config import cache_dir, digest_of, register
 from scaling.datasets.base import DATASETS
 from scaling.datasets.download import download, download_wheel
 from scaling.datasets.log import EventLog, build_log
 from scaling.datasets.logged import LoggedConfig
 from scaling.datasets.movielens_files import MovieLens, read_movielens
-from scaling.datasets.store import cache_dir, is_stored, save_log
+from scaling.datasets.store import is_stored, save_log
 
 logger = logging.getLogger(__name__)
 

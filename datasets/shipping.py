@@ -7,15 +7,14 @@ copies it once; all its trials map that one copy into memory.
 
 from __future__ import annotations
 
-import fcntl
 import posixpath
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from pyarrow import fs
 
-from scaling.datasets.store import MANIFEST, cache_dir, files_of, is_stored, written_aside
+from scaling.config import cache_dir
+from scaling.datasets.conversion_lock import locked
+from scaling.datasets.store import MANIFEST, files_of, is_stored, written_aside
 
 _CHUNK = 2**24
 
@@ -51,7 +50,7 @@ def obtain(prepared: Path, place: str) -> None:
     """
     if is_stored(prepared):
         return
-    with _locked(prepared):
+    with locked(prepared.with_name(f".{prepared.name}.lock"), lambda: None):
         if is_stored(prepared):  # another process of this node was first
             return
         try:
@@ -87,12 +86,3 @@ def _copy(source: fs.FileSystem, path: str, target: fs.FileSystem, to: str) -> N
     with source.open_input_stream(path) as read, target.open_output_stream(to) as write:
         while chunk := read.read(_CHUNK):
             write.write(chunk)
-
-
-@contextmanager
-def _locked(prepared: Path) -> Iterator[None]:
-    """One process of this node at a time."""
-    prepared.parent.mkdir(parents=True, exist_ok=True)
-    with prepared.with_name(f".{prepared.name}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

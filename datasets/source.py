@@ -13,13 +13,13 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from scaling.config import digest_of
+from scaling.config import cache_dir, digest_of
 from scaling.datasets.checksums import file_digest
 from scaling.datasets.conversion import DEFAULT_MEMORY, VERSION, Conversion, convert
 from scaling.datasets.conversion_engine import Progress, quiet
 from scaling.datasets.log import EventLog
 from scaling.datasets.logged import LoggedConfig
-from scaling.datasets.store import cache_dir, is_stored, load_log
+from scaling.datasets.store import is_stored, load_log
 
 if TYPE_CHECKING:
     import duckdb

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -23,15 +22,6 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 _INSIDE = ("arrays", "parts", "schema")
 """Of a manifest: how the files are laid out."""
-
-
-def cache_dir() -> Path:
-    """`CLIMBER_CACHE`, else `climber` in `XDG_CACHE_HOME` or in `~/.cache`; made when written to."""
-    chosen = os.environ.get("CLIMBER_CACHE")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "climber"
 
 
 def save_log(log: EventLog, path: Path, facts: Mapping[str, Any] | None = None) -> Path:

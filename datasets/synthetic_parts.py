@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from scaling.batch import ItemAttribute, Schema
+from scaling.config import cache_dir
 from scaling.datasets.array_cache import cached_arrays
 from scaling.datasets.log import EventLog, RequestTable
-from scaling.datasets.store import cache_dir
 from scaling.datasets.world import (
     ACTION_LABELS,
     BEHAVIOURS,

@@ -46,14 +46,20 @@ class _FeedForward(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, norm: Tensor, up: Tensor, down: Tensor) -> Tensor:
-        # The norm's weight goes into the next matrix: d e products instead of r d.
-        weighted = up * norm.unsqueeze(-1)
+        # The norm's weight goes into the next matrix where that is the smaller one: d e products
+        # instead of r d.
+        few = x.shape[1] < up.shape[-1]
+        weighted = up if few else up * norm.unsqueeze(-1)
         out = torch.empty_like(x)
         wide = x.new_empty(*x.shape[:2], up.shape[-1])
         for group, some in _pieces(x, up.shape[-1]):
             part, before = x[group, some], wide[group, some]
-            torch.mm(rms_normed(part)[0], weighted[group], out=before)
-            torch.addmm(part, F.silu(before), down[group], out=out[group, some])
+            normed = rms_normed(part)[0]
+            if few:
+                normed *= norm[group]
+            torch.mm(normed, weighted[group], out=before)
+            fed = F.silu(before, inplace=not any(ctx.needs_input_grad))
+            torch.addmm(part, fed, down[group], out=out[group, some])
         ctx.save_for_backward(x, norm, up, down, wide)
         return out
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from scaling import compute
 from scaling.batch import Schema
 from scaling.compute import Floats
+from scaling.models.grouped import RMSNorm
 
 
 class Head(nn.Module):
@@ -19,7 +20,7 @@ class Head(nn.Module):
 
     def __init__(self, schema: Schema, fan_in: int, width: int) -> None:
         super().__init__()
-        self.norm = nn.RMSNorm(fan_in)
+        self.norm = RMSNorm(fan_in)
         self.hidden = nn.Linear(fan_in, width, bias=False)
         self.activation = nn.SiLU()
         self.out = nn.Linear(width, schema.num_behaviours)

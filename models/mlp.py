@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from scaling import compute
 from scaling.compute import Floats
+from scaling.models.grouped import RMSNorm
 
 
 def dense(fan_in: int, fan_out: int, *, bias: bool = True) -> nn.Linear:
@@ -29,7 +30,7 @@ class MLP(nn.Module):
 
     def __init__(self, fan_in: int, width: int, depth: int) -> None:
         super().__init__()
-        self.norm = nn.RMSNorm(fan_in)
+        self.norm = RMSNorm(fan_in)
         self.activation = nn.SiLU()
         self.layers = nn.ModuleList(
             dense(width if index else fan_in, width) for index in range(depth)

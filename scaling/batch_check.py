@@ -120,7 +120,11 @@ class _Check:
     def ids(self, name: str, values: Tensor, shape: tuple[int, ...], size: int, limit: str) -> None:
         """Padding is looked up, too: its ids must be valid as well."""
         self.form(name, values, torch.int64, shape)
-        self.all(name, values, (values >= 0) & (values < size), f"0 .. {size - 1} ({limit})")
+        if values.numel():
+            lowest, highest = map(int, values.aminmax())
+            if lowest < 0 or highest >= size:
+                right = (values >= 0) & (values < size)
+                self.all(name, values, right, f"0 .. {size - 1} ({limit})")
 
     def form(self, name: str, values: Tensor, dtype: torch.dtype, shape: tuple[int, ...]) -> None:
         if values.dtype != dtype or tuple(values.shape) != shape:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import types
 import typing
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
 from scaling.registry import Registry
@@ -147,3 +149,12 @@ def _decode(value: Any, hint: Any, place: str) -> Any:
     if hint in (int, float, str, bool) and type(value) is not hint:
         raise ValueError(f"{place} must be {hint.__name__}, got {value!r}")
     return value
+
+
+def cache_dir() -> Path:
+    """`CLIMBER_CACHE`, else `climber` in `XDG_CACHE_HOME` or in `~/.cache`; made when written to."""
+    chosen = os.environ.get("CLIMBER_CACHE")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "climber"

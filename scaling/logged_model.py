@@ -12,7 +12,7 @@ import json
 import pickle
 import tarfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,7 @@ def save(
         for name, array in arrays.items():
             np.save(aside / name, array, allow_pickle=False)
         torch.save(weights, aside / WEIGHTS)
-        files = {path.name: _facts(path) for path in sorted(aside.iterdir())}
+        files = {path.name: _sum(path) for path in sorted(aside.iterdir())}
         (aside / MANIFEST).write_text(json.dumps({"format": FORMAT, "files": files}, indent=1))
 
 
@@ -84,17 +84,8 @@ def load(folder: Path) -> LoggedModel:
         ValueError: no model, one of a later release, a file that is missing or damaged, or a model
             that this installation doesn't know; names the file.
     """
-    check(folder)
-    facts = {name: json.loads((folder / name).read_text()) for name in (CONFIG, SCHEMA, ABOUT)}
-    rates = facts[SCHEMA].pop(_RATES)
-    of_item = {
-        name: np.load(folder / _array_name(number), allow_pickle=False)
-        for number, name in enumerate(facts[SCHEMA]["item_attributes"])
-    }
-    schema = schema_from_facts(facts[SCHEMA], of_item)
-    schema = Schema(**{**vars(schema), _RATES: tuple(rates)})
-    check_schema(schema)
-    config = ModelConfig.from_dict(facts[CONFIG])
+    schema = schema_of(folder)
+    config = ModelConfig.from_dict(_facts(folder / CONFIG))
     with torch.random.fork_rng():
         ranker = config.build(schema)
     try:
@@ -103,7 +94,25 @@ def load(folder: Path) -> LoggedModel:
         raise ValueError(
             f"{folder / WEIGHTS} does not hold the weights of {config.name}: {error}"
         ) from error
-    return LoggedModel(ranker.eval(), config, schema, facts[ABOUT])
+    return LoggedModel(ranker.eval(), config, schema, _facts(folder / ABOUT))
+
+
+def schema_of(folder: Path) -> Schema:
+    """What the model in a folder reads and predicts, all its files checked.
+
+    Raises:
+        ValueError: as `load`.
+    """
+    check(folder)
+    facts = _facts(folder / SCHEMA)
+    rates = facts.pop(_RATES)
+    of_item = {
+        name: np.load(folder / _array_name(number), allow_pickle=False)
+        for number, name in enumerate(facts["item_attributes"])
+    }
+    schema = replace(schema_from_facts(facts, of_item), label_rates=tuple(rates))
+    check_schema(schema)
+    return schema
 
 
 def check(folder: Path) -> None:
@@ -132,7 +141,7 @@ def check(folder: Path) -> None:
         path = folder / name
         if Path(name).name != name or not path.is_file():
             raise ValueError(f"{path} is missing; log the model again")
-        if _facts(path) != facts:
+        if _sum(path) != facts:
             raise ValueError(
                 f"{path} is damaged or truncated (its checksum does not match); log the model again"
             )
@@ -165,6 +174,11 @@ def _array_name(number: int) -> str:
 
 
 def _facts(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def _sum(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return {"bytes": path.stat().st_size, "sha256": digest}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -18,15 +20,24 @@ _LARGEST_KEPT = 1 << 25
 _SIZE = {"cpu": 512, "cuda": 8192}
 
 
+@contextlib.contextmanager
+def torch_threads(threads: int) -> Iterator[None]:
+    """Torch computes on so many threads inside the context."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 @functools.cache
 def gemm_peak(device: str, precision: Precision, threads: int) -> float:
     """FLOP/s of a large matrix product here and now, the best of a few; `threads` on a CPU."""
     size = _SIZE.get(device, 2048)
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     a = torch.randn(size, size, device=device, dtype=dtype)
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
+    with torch_threads(threads):
         best = float("inf")
         for _ in range(6):
             start = time.perf_counter()
@@ -34,8 +45,6 @@ def gemm_peak(device: str, precision: Precision, threads: int) -> float:
             if device == "cuda":
                 torch.cuda.synchronize()
             best = min(best, time.perf_counter() - start)
-    finally:
-        torch.set_num_threads(before)
     return float(2 * size**3 / best)
 
 

@@ -1,4 +1,4 @@
-"""Which process this is, and whether another one still runs: for leases."""
+"""Which process this is, whether another one still runs, and what memory it holds."""
 
 from __future__ import annotations
 
@@ -36,6 +36,21 @@ class Process:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def runs(pid: int) -> bool:
+    """Whether a process of that number runs on this machine."""
+    return _started(pid) is not None
+
+
+def resident_bytes(pid: int | None = None) -> int:
+    """Bytes of memory that a process holds now; this one by default.
+
+    Raises:
+        OSError: there is no such process, or the system doesn't say (no Linux).
+    """
+    pages = Path(f"/proc/{'self' if pid is None else pid}/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _place() -> str:

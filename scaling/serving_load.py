@@ -28,6 +28,7 @@ import torch
 from scaling.batch import Schema
 from scaling.history import Events, PostedRequest, batch_of
 from scaling.logged_model import LoggedModel, save
+from scaling.process import resident_bytes
 from scaling.serving_client import Client, ServiceError
 
 TOLERANCE = 1e-5
@@ -270,7 +271,7 @@ def _watch(
             result.cache_share = max(result.cache_share, one["bytes"] / one["bytes_limit"])
             result.evicted = max(result.evicted, one["evicted"])
             result.replica_memory.setdefault(name, []).append((now, one["resident_bytes"]))
-        result.memory.append((now, _resident(process)))
+        result.memory.append((now, float(resident_bytes(process))))
         if due and now >= due[0] and numbers:
             due.pop(0)
             name = sorted(numbers)[0]
@@ -290,11 +291,6 @@ def replica_numbers(url: str) -> dict[str, Mapping[str, float]]:
     ):
         found.setdefault(replica, {})[name] = float(value)
     return dict(found)
-
-
-def _resident(process: int) -> float:
-    pages = Path(f"/proc/{process}/statm").read_text().split()[1]
-    return float(int(pages) * os.sysconf("SC_PAGE_SIZE"))
 
 
 def _growth(series: Sequence[tuple[float, float]]) -> float:

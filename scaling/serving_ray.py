@@ -17,6 +17,7 @@ from ray.exceptions import RayActorError, RayError, TaskCancelledError
 from ray.serve.config import RequestRouterConfig
 from ray.serve.exceptions import RayServeException
 
+from scaling.process import runs
 from scaling.serving_question import Outcome, Question, Unavailable
 
 _APPLICATION = "climber"
@@ -93,7 +94,7 @@ class RayBackend:
         alive = {
             name: numbers
             for name, numbers in self._statistics.items()
-            if _lives(int(numbers["process_id"]))
+            if runs(int(numbers["process_id"]))
         }
         self._statistics = dict(alive)
         return alive
@@ -160,13 +161,3 @@ def _running() -> int:
         return 0
     deployment = application and application.deployments.get(_DEPLOYMENT)
     return int(deployment.replica_states.get("RUNNING", 0)) if deployment else 0
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -15,6 +14,7 @@ from scaling.datasets.view_strategies import category, unmerged
 from scaling.history import views_of
 from scaling.logged_model import LoggedModel
 from scaling.models.turbo import Asked, Engine
+from scaling.process import resident_bytes
 from scaling.serving_question import HistoryNeeded, Outcome, Question, Scores, Unanswerable
 
 
@@ -58,7 +58,7 @@ class Scorer:
         return {
             **self._engine.statistics(),
             "process_id": os.getpid(),
-            "resident_bytes": resident(),
+            "resident_bytes": _resident(),
         }
 
     def _scored(self, questions: Sequence[Question], asked: dict[int, Asked]) -> dict[int, Outcome]:
@@ -110,13 +110,12 @@ class Scorer:
         return f"{question.version} {hashlib.sha256(question.candidates.data).hexdigest()[:16]}"
 
 
-def resident() -> int:
+def _resident() -> int:
     """Bytes of memory that this process holds now; 0 where the system doesn't say."""
     try:
-        pages = Path("/proc/self/statm").read_text().split()[1]
+        return resident_bytes()
     except OSError:
         return 0
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _constant(views: tuple[ViewBatch, ...]) -> Callable[[], tuple[ViewBatch, ...]]:

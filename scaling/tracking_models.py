@@ -146,7 +146,7 @@ def put(files: ArtifactRepository, packed: bytes) -> int:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place, _PACKED)
         logged_model.unpack(packed, folder)
-        schema = load(folder).schema
+        schema = logged_model.schema_of(folder)
         whole = Path(place, FOLDER)
         save_pyfunc(
             whole,
@@ -177,9 +177,19 @@ def fetch(run_id: str, *, tracking_uri: str | None = None) -> LoggedModel:
     Raises:
         ValueError: no such run, one without a model, or a damaged model.
     """
+    with tempfile.TemporaryDirectory() as place:
+        return load(download(run_id, Path(place), tracking_uri=tracking_uri))
+
+
+def download(run_id: str, place: Path, *, tracking_uri: str | None = None) -> Path:
+    """The folder of a run's model, below `place` (made if missing); see `scaling.logged_model`.
+
+    Raises:
+        ValueError: no such run, one without a model, or one without its manifest.
+    """
     client = open_client(tracking_uri)
     uri = resolve_uri(tracking_uri)
-    with tempfile.TemporaryDirectory() as place, store_errors(uri):
+    with store_errors(uri):
         try:
             run = client.get_run(run_id)
         except MlflowException as error:
@@ -192,9 +202,10 @@ def fetch(run_id: str, *, tracking_uri: str | None = None) -> LoggedModel:
                 "--force, if its trials are finished)"
             )
         files = artifact_repository(run.info.artifact_uri, uri)
-        found = files.download_artifacts(f"{FOLDER}/{_INSIDE}", place)
-        (folder,) = [path.parent for path in Path(found).rglob(logged_model.MANIFEST)]
-        return load(folder)
+        place.mkdir(parents=True, exist_ok=True)
+        found = Path(files.download_artifacts(f"{FOLDER}/{_INSIDE}", str(place)))
+        # Without one `load` says what is missing.
+        return next((path.parent for path in found.rglob(logged_model.MANIFEST)), found)
 
 
 def signature_of(schema: Schema) -> ModelSignature:

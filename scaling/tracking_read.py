@@ -69,7 +69,7 @@ class Known:
 
 
 @contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
+def without_collection() -> Iterator[None]:
     """Without garbage collection: SQLAlchemy and MLflow make some 200 objects a run, none of them
     garbage before the table is made, and looking for some takes longer than reading."""
     enabled = gc.isenabled()
@@ -81,7 +81,7 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-@_no_collection()
+@without_collection()
 def read_runs(
     title: str,
     *,
@@ -117,11 +117,11 @@ def read_runs(
         if (digests is not None and digest not in digests) or (digest in seen and not everything):
             continue
         seen.add(digest)
-        rows.append(_row(run, title))
-    return _whole(ordered(pd.DataFrame(rows[::-1])))
+        rows.append(row_of(run, title))
+    return whole_numbers(ordered(pd.DataFrame(rows[::-1])))
 
 
-@_no_collection()
+@without_collection()
 def known(title: str, digests: Collection[str], *, tracking_uri: str | None = None) -> Known:
     """Which trials some run of the store has finished, in this sweep or in another.
 
@@ -146,7 +146,7 @@ def known(title: str, digests: Collection[str], *, tracking_uri: str | None = No
     halted = [] if own is None else _trial_runs(client, [own.experiment_id], ended)
     return Known(
         finished={digest: found[digest] for digest in digests if digest in found},
-        rows=tuple(_row(run, title) for run in runs),
+        rows=tuple(row_of(run, title) for run in runs),
         stopped={run.data.tags[f"{TAG}digest"]: run.info.run_id for run in reversed(halted)},
     )
 
@@ -244,7 +244,8 @@ def _finished(run: Run, *, elsewhere: bool) -> Finished:
     return Finished(run.info.run_id, elsewhere, run.data.tags.get(f"{TAG}code", ""))
 
 
-def _row(run: Run, title: str) -> dict[str, Any]:
+def row_of(run: Run, title: str) -> dict[str, Any]:
+    """A trial's run as a row of the run table."""
     tags: Mapping[str, str] = run.data.tags
     curve = set(tags.get(f"{TAG}curve", "").split(","))
     row: dict[str, Any] = {k: v for k, v in run.data.metrics.items() if k not in curve}
@@ -255,7 +256,7 @@ def _row(run: Run, title: str) -> dict[str, Any]:
     return row | {"reason": row["reason"] or "", "sweep": title, "run_id": run.info.run_id}
 
 
-def _whole(table: pd.DataFrame) -> pd.DataFrame:
+def whole_numbers(table: pd.DataFrame) -> pd.DataFrame:
     """Counts as whole numbers, as they were logged; a column with a gap stays floating."""
     for name in WHOLE_NUMBERS & set(NUMERIC_COLUMNS):
         values = table[name].to_numpy(dtype=float, na_value=math.nan)

@@ -19,6 +19,7 @@ import numpy.typing as npt
 import torch
 
 from scaling.batch import Schema
+from scaling.machine import torch_threads
 from scaling.models.base import ModelConfig, Ranker
 from scaling.models.turbo import Asked, Engine
 from scaling.sweeps.benchmark_data import RandomRequests
@@ -199,9 +200,7 @@ class Turns:
 
 def _in_turns(arms: Mapping[str, Callable[[], object]], turns: int, threads: int) -> Turns:
     """Every arm once per turn, after one that is not timed."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
+    with torch_threads(threads):
         took: dict[str, list[float]] = {name: [] for name in arms}
         for arm in arms.values():
             arm()
@@ -212,8 +211,6 @@ def _in_turns(arms: Mapping[str, Callable[[], object]], turns: int, threads: int
                 arm()
                 took[name].append(time.perf_counter() - begin)
         whole, used = time.perf_counter() - start, time.process_time() - start_cpu
-    finally:
-        torch.set_num_threads(before)
     return Turns(
         {name: np.array(seconds) for name, seconds in took.items()}, used / whole / threads
     )

@@ -10,8 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from scaling.config import Config, digest_of
-from scaling.datasets.store import cache_dir
+from scaling.config import Config, cache_dir, digest_of
 from scaling.sweeps.cost import Shape
 from scaling.units import write_json
 

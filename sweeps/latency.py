@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from scaling.batch import Batch, Candidates, Context, Schema, View, ViewBatch
+from scaling.datasets.conversion_lock import locked
+from scaling.machine import torch_threads
 from scaling.models.base import ModelConfig, Ranker
 
 _WARM_UP, _TIMES = 2, 9
@@ -29,20 +29,15 @@ _MOST, _SECONDS = 500, 1.0
 
 def latency_ms(model: ModelConfig, schema: Schema, *, threads: int = 1) -> float:
     """Median milliseconds of scoring one full request, its history read anew, on the CPU."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        with torch.random.fork_rng(), torch.inference_mode():
-            torch.manual_seed(0)
-            ranker = model.build(schema).eval()
-            batch = full_request(model.views(), schema)
-            took = []
-            for _ in range(_WARM_UP + _TIMES):
-                begin = time.perf_counter()
-                ranker(batch)
-                took.append(time.perf_counter() - begin)
-    finally:
-        torch.set_num_threads(before)
+    with torch_threads(threads), torch.random.fork_rng(), torch.inference_mode():
+        torch.manual_seed(0)
+        ranker = model.build(schema).eval()
+        batch = full_request(model.views(), schema)
+        took = []
+        for _ in range(_WARM_UP + _TIMES):
+            begin = time.perf_counter()
+            ranker(batch)
+            took.append(time.perf_counter() - begin)
     return 1000 * statistics.median(took[_WARM_UP:])
 
 
@@ -68,13 +63,13 @@ def measured(
     """
     device = next((tensor.device for tensor in ranker.state_dict().values()), torch.device("cpu"))
     batch = full_request(views, schema, CANDIDATES).to(device)
-    before, training = torch.get_num_threads(), ranker.training
-    torch.set_num_threads(threads)
+    training = ranker.training
     ranker.eval()
     try:
         bf16 = precision == "bf16"
         with (
-            _alone(),
+            locked(_lock(), lambda: None),
+            torch_threads(threads),
             torch.inference_mode(),
             torch.autocast(device.type, torch.bfloat16, enabled=bf16),
         ):
@@ -84,7 +79,6 @@ def measured(
             cached = _times(lambda: ranker.score(memory, batch.candidates, batch.context), device)
             busy = (time.process_time() - worked) / (time.perf_counter() - begin) / threads
     finally:
-        torch.set_num_threads(before)
         ranker.train(training)
     found = {}
     for name, times in (("latency", cold), ("latency_cached", cached)):
@@ -108,13 +102,9 @@ def _times(ask: Callable[[], object], device: torch.device) -> list[float]:
     return took[_WARM_UP:]
 
 
-@contextmanager
-def _alone() -> Iterator[None]:
-    """No other process of this user measures on this machine meanwhile."""
-    place = Path(tempfile.gettempdir(), f"climber-latency-{os.getuid()}.lock")
-    with place.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def _lock() -> Path:
+    """Held by the one process of this user that measures on this machine."""
+    return Path(tempfile.gettempdir(), f"climber-latency-{os.getuid()}.lock")
 
 
 def full_request(views: tuple[View, ...], schema: Schema, candidates: int | None = None) -> Batch:

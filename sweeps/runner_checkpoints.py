@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from scaling.checkpoint import TrialCheckpoints, discard, full_place
-from scaling.datasets.store import cache_dir
+from scaling.config import cache_dir
 from scaling.running import Run
 
 logger = logging.getLogger(__name__)

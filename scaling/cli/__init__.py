@@ -32,6 +32,7 @@ COMMANDS = {
     "compare": "scaling.cli.compare:compare",
     "plot": "scaling.cli.analyse:plot",
     "report": "scaling.cli.analyse:report",
+    "dashboard": "scaling.cli.dashboard:dashboard",
     "table": "scaling.cli.table:table",
     "serve": "scaling.cli.serve:serve",
     "bench": "scaling.cli.bench:bench",

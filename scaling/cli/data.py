@@ -77,10 +77,10 @@ def prepare_dataset(
     A run that was killed goes on where it was.
     """
     from scaling.cli.output import closing, progress_bar, warn
+    from scaling.config import cache_dir
     from scaling.datasets.catalogue import licence, placed, prepare
     from scaling.datasets.conversion_leftovers import described, interrupted
     from scaling.datasets.remote_files import copied_here
-    from scaling.datasets.store import cache_dir
     from scaling.units import parse_bytes
 
     limit = parse_bytes(memory) if memory else None

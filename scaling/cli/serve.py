@@ -100,9 +100,6 @@ def folder_of(model: str, tracking_uri: str | None, scratch: Path) -> Path:
     """The folder of the model: the given one, or what the run has logged."""
     if Path(model).is_dir():
         return Path(model)
-    from scaling.logged_model import save
-    from scaling.tracking_models import fetch
+    from scaling.tracking_models import download
 
-    logged = fetch(model, tracking_uri=tracking_uri)
-    save(scratch / "model", logged.ranker, logged.config, logged.schema, logged.about)
-    return scratch / "model"
+    return download(model, scratch, tracking_uri=tracking_uri)

@@ -13,7 +13,8 @@ import pytest
 
 from scaling.analysis import style
 from scaling.analysis.figure import Figure, Layer
-from scaling.analysis.figures import figures, loss_vs_axis, loss_vs_compute
+from scaling.analysis.figures import figures
+from scaling.analysis.loss_figure import loss_vs_axis, loss_vs_compute
 from scaling.analysis.plots import draw, svg, write_plots
 from scaling.analysis.summary import analyse
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from scaling.analysis.figure import Figure
-from scaling.analysis.figures import loss_vs_axis, loss_vs_compute
+from scaling.analysis.loss_figure import loss_vs_axis, loss_vs_compute
 from scaling.analysis.plots import draw, svg
 from scaling.analysis.summary import analyse
 

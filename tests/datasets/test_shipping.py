@@ -12,11 +12,12 @@ import pytest
 import torch
 
 from scaling.batch import View
+from scaling.config import cache_dir
 from scaling.datasets import logged
 from scaling.datasets.log import EventLog
 from scaling.datasets.logged import LoggedConfig
 from scaling.datasets.shipping import obtain, publish
-from scaling.datasets.store import MANIFEST, cache_dir, is_stored, save_log
+from scaling.datasets.store import MANIFEST, is_stored, save_log
 from scaling.sweeps.runner_data import Shipped, make_ready
 
 MakeLog = Callable[[int], EventLog]

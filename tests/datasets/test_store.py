@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from scaling.config import cache_dir
 from scaling.datasets.log import EventLog
 from scaling.datasets.store import (
-    cache_dir,
     is_stored,
     load_log,
     save_log,
