@@ -143,14 +143,17 @@ def write_page(
 ) -> None:
     """The report of an analysis, with how far it can be trusted."""
     from scaling.analysis.trust import trust
+    from scaling.cli.cores import all_cores
     from scaling.cli.report_data import sweep_data
     from scaling.dashboards.report import write_report
 
+    with all_cores() as mapper:
+        judged = trust(runs, mapper=mapper, **undrawn(options))
     write_report(
         output,
         runs=runs,
         analysis=found,
-        trust=trust(runs, **undrawn(options)),
+        trust=judged,
         data=sweep_data(source.sweep, source.tracking_uri),
         title=source.title(),
         command=f"climber report {source.words} -o {output.name}",
