@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import warnings
 
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ft2font import LoadFlags
@@ -66,10 +65,10 @@ def _fitting(word: str, width: float, size: float, bold: bool) -> int:
 def _advance(character: str, bold: bool) -> float:
     """Width of a character, as a share of the font's size."""
     font = get_font(findfont(_font(bold)))
+    if not font.get_char_index(ord(character)):  # drawn as a box, at most as wide as tall
+        return 1.0
     font.set_size(100, 72)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # drawn as a box, which has a width, too
-        glyph = font.load_char(ord(character), flags=LoadFlags.NO_HINTING)
+    glyph = font.load_char(ord(character), flags=LoadFlags.NO_HINTING)
     return float(glyph.linearHoriAdvance) / 65536.0 / 100.0
 
 
