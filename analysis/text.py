@@ -65,11 +65,11 @@ def _fitting(word: str, width: float, size: float, bold: bool) -> int:
 def _advance(character: str, bold: bool) -> float:
     """Width of a character, as a share of the font's size."""
     font = get_font(findfont(_font(bold)))
-    if not font.get_char_index(ord(character)):  # drawn as a box, at most as wide as tall
-        return 1.0
     font.set_size(100, 72)
-    glyph = font.load_char(ord(character), flags=LoadFlags.NO_HINTING)
-    return float(glyph.linearHoriAdvance) / 65536.0 / 100.0
+    index = font.get_char_index(ord(character))
+    glyph = font.load_glyph(index, flags=LoadFlags.NO_HINTING)
+    share = float(glyph.linearHoriAdvance) / 65536.0 / 100.0
+    return share if index else max(share, 1.0)  # drawn as a box, or by another font, as a square
 
 
 def _font(bold: bool) -> FontProperties:
