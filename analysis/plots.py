@@ -128,6 +128,8 @@ def draw(figure: Drawing, page: Page = SCREEN) -> Canvas:
         with warnings.catch_warnings():
             _expect_missing_glyphs()
             canvas.draw_without_rendering()
+            if axes_of(figure)[1].ticks is None:  # ticks were found for axes of another height
+                canvas.draw_without_rendering()
         canvas.set_layout_engine("none")  # laid out once, not again for every file
         for axes, panel in zip(places, figure.panels):
             thin(axes, page)

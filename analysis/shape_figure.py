@@ -68,7 +68,7 @@ def depth_by_length(analysis: Analysis, beside: Sequence[HeatPanel] = ()) -> Hea
 
 
 _PAPER = (
-    "The paper's shapes (Climber, arXiv 2502.09888): its AUC, and the shape's FLOPs by our count "
+    "The paper's shapes (Climber, arXiv 2502.09888): its AUC, and in brackets its FLOPs by our count "
     "over those that the paper calls equal; the colour is the ratio of 1 \N{MINUS SIGN} AUC to "
     "the best. These are FLOPs of a request, not of a training",
 )

@@ -56,7 +56,7 @@ def paper_shapes() -> list[HeatPanel]:
             place = layers.index(shape.layers), lengths.index(shape.length)
             values[place] = (1 - auc) / best
             ratio = nominal_flops(shape) / group
-            texts[place[0]][place[1]] = f"{auc:.4f} ({ratio:.2f} of the FLOPs)"
+            texts[place[0]][place[1]] = f"{auc:.4f} ({ratio:.2f}\N{MULTIPLICATION SIGN})"
         panels.append(
             HeatPanel(
                 f"the paper's shapes at {format_si(group, 'FLOP', 3)} a request",
