@@ -74,7 +74,8 @@ class _Watched:
 
 def run_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Rows as a run table, the trial that began first on top."""
-    inside = pd.DataFrame(sorted(rows, key=lambda row: row[STARTED]))
+    begun = sorted(rows, key=lambda row: float(row[STARTED]))
+    inside = pd.DataFrame(begun)
     return whole_numbers(ordered(inside.drop(columns=[STARTED, ENDED], errors="ignore")))
 
 
