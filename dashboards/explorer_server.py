@@ -87,13 +87,14 @@ def guard(app: Dash, host: str) -> None:
     elsewhere.
 
     At loopback the Host header must name loopback: else a name that was made to point here (DNS
-    rebinding) would let a foreign page read the answers.
+    rebinding) would let a foreign page read the answers. plotly.js compiles what it draws by WebGL
+    (many points), which needs `unsafe-eval`.
     """
     policy = (
         "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
         "font-src 'self' data:; worker-src 'self' blob:; frame-ancestors 'none'; "
         "base-uri 'none'; form-action 'none'; object-src 'none'; "
-        f"script-src 'self' {' '.join(app.csp_hashes())}"
+        f"script-src 'self' 'unsafe-eval' {' '.join(app.csp_hashes())}"
     )
 
     def check() -> None:

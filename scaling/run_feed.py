@@ -74,7 +74,8 @@ class _Watched:
 
 def run_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Rows as a run table, the trial that began first on top."""
-    inside = pd.DataFrame(sorted(rows, key=lambda row: row[STARTED]))
+    begun = sorted(rows, key=lambda row: float(row[STARTED]))
+    inside = pd.DataFrame(begun)
     return whole_numbers(ordered(inside.drop(columns=[STARTED, ENDED], errors="ignore")))
 
 
@@ -171,7 +172,6 @@ class StoreReader:
     def _lost(self, one: _Watched, problem: str) -> None:
         if one.known.problem != problem:
             one.known = Known(one.known.version, one.known.runs, one.known.complete, problem)
-        one.pages = None  # a store that comes back is opened anew
 
     def _begin(self, one: _Watched, experiment: Experiment) -> None:
         """With what the last reader has kept of the same records, if anything."""
