@@ -145,7 +145,7 @@ def simulated(
     return pd.DataFrame(rows)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def simulate() -> Simulate:
     """Makes run tables."""
     return simulated
