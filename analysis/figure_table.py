@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -54,6 +57,22 @@ def figure_table(drawing: Drawing) -> pd.DataFrame:
             for row in zip(panel.labels, panel.values, panel.lower, panel.upper)
         ]
     return pd.DataFrame(rows, columns=columns)
+
+
+def write_tables(directory: Path, drawings: Sequence[Drawing]) -> list[Path]:
+    """Write the table of every drawing as NAME.csv, aside and then renamed."""
+    directory.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for drawing in drawings:
+        path = directory / f"{drawing.name}.csv"
+        aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        try:
+            figure_table(drawing).to_csv(aside, index=False)
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+        paths.append(path)
+    return paths
 
 
 def _layers(figure: Figure) -> list[tuple[object, ...]]:

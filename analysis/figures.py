@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from scaling.analysis.bars import Bars, Forest, TimeBars
@@ -21,7 +23,9 @@ from scaling.analysis.optima_figure import optima_vs_compute
 from scaling.analysis.rate_figure import loss_vs_lr
 from scaling.analysis.residual_figure import residuals
 from scaling.analysis.sensitivity_figure import moved_exponents, moved_multipliers
-from scaling.analysis.temperatures import HeatMap, temperatures
+from scaling.analysis.shape_figure import ASTRO, depth_by_length
+from scaling.analysis.temperatures import HeatMap, HeatPanel, temperatures
+from scaling.analysis.time_figure import time_vs_plan
 from scaling.analysis.trust import Trust
 from scaling.analysis.versus import Versus
 
@@ -30,7 +34,11 @@ Drawing = Figure | HeatMap | Bars | TimeBars | Forest
 
 
 def figures(
-    analysis: Analysis, *, trust: Trust | None = None, curves: pd.DataFrame | None = None
+    analysis: Analysis,
+    *,
+    trust: Trust | None = None,
+    curves: pd.DataFrame | None = None,
+    shapes: Sequence[HeatPanel] = (),
 ) -> tuple[list[Drawing], list[Skipped]]:
     """All that an analysis has to show, what the verdict rests on first, and what has nothing.
 
@@ -38,6 +46,7 @@ def figures(
         analysis: of a run table.
         trust: of the same runs; None leaves out hold-out and sensitivity.
         curves: metrics logged while training, see `learning_curves`; None: none.
+        shapes: the paper's, see `depth_by_length`.
 
     Returns:
         the figures, and the figures that have nothing to show, with reasons. What few tables have
@@ -53,11 +62,16 @@ def figures(
     found += _of_budgets(analysis)
     found += [loss_vs_axis(analysis, axis) for axis in ("params", "seq_len")]
     rare: list[Drawing | Skipped] = [
+        *(loss_vs_axis(analysis, axis) for axis in ("depth", "width") if _apart(analysis, axis)),
+        loss_vs_axis(analysis, "blocks"),
         *(loss_vs_latency(analysis, column) for column in COLUMNS), loss_vs_lr(analysis),
     ]  # fmt: skip
     found += [one for one in rare if not isinstance(one, Skipped)]
     if (learned := temperatures(analysis)) is not None:
         found.append(learned)
+    shaped = depth_by_length(analysis, shapes)
+    if isinstance(shaped, HeatMap) or ASTRO in analysis.groups:
+        found.append(shaped)
     if curves is not None:
         found.append(learning_curves(analysis, curves))
     found.append(residuals(analysis))
@@ -67,6 +81,8 @@ def figures(
             moved_exponents(trust.sensitivity),
             moved_multipliers(trust.sensitivity),
         ]
+    if isinstance(timed := time_vs_plan(analysis), Figure):
+        found.append(timed)
     return (
         [one for one in found if not isinstance(one, Skipped)],
         [one for one in found if isinstance(one, Skipped)],
@@ -82,3 +98,15 @@ def _of_budgets(analysis: Analysis) -> list[Drawing | Skipped]:
     # Without the best size, the best data and shape are not missed besides.
     missed = [one for one in optima if isinstance(one, Skipped)][:1]
     return [isoflop_valleys(found), *(one for one in optima if isinstance(one, Figure)), *missed]
+
+
+def _apart(analysis: Analysis, axis: str) -> bool:
+    """Whether the axis says anything that the size does not: some group has several values of one
+    for a value of the other."""
+    for group in analysis.groups.values():
+        table = group.configurations
+        if {axis, "params"} <= set(table):
+            pairs = table[[axis, "params"]].drop_duplicates()
+            if pairs[axis].duplicated().any() or pairs["params"].duplicated().any():
+                return True
+    return False

@@ -107,6 +107,7 @@ def meanings(figure: Figure, kinds: Set[Kind]) -> list[tuple[Kind, str]]:
         "band": "interval of the fit",
         "interval": "interval",
         "beyond": "extrapolated",
+        "trail": "course of a run",
     }
     texts |= dict(figure.meanings)
     return [(kind, text) for kind, text in texts.items() if kind in kinds]
@@ -124,6 +125,8 @@ def _handle(kind: Kind, scale: float) -> Artist:
         "reference": {"linestyle": (0, (1, 2)), "linewidth": 1.1 * scale},
         "interval": {"marker": "|", "markersize": 9 * scale, "linestyle": ""},
         "beyond": {"linestyle": style.BEYOND},
+        "trail": {"linewidth": 0.7 * scale, "alpha": 0.6},
+        "curve": {"linewidth": 1.8 * scale},
     }  # fmt: skip
     return Line2D([], [], color=style.MUTED, **forms.get(kind, {}))
 

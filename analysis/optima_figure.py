@@ -140,7 +140,7 @@ def _edges(key: str, budgets: list[Budget], axis: str, found: Isoflop) -> list[L
             continue
         validation = f"validation_{found.target}"
         known = validation in table and bool(table[validation].notna().all())
-        best = table.iloc[int(table[validation if known else found.target].to_numpy().argmin())]
+        best = table.sort_values(validation if known else found.target).iloc[0]
         name = str(best["configuration"]) if "configuration" in table else ""
         rows.append((budget.compute, float(best[axis]), name))
     if not rows:

@@ -128,6 +128,8 @@ def draw(figure: Drawing, page: Page = SCREEN) -> Canvas:
         with warnings.catch_warnings():
             _expect_missing_glyphs()
             canvas.draw_without_rendering()
+            if axes_of(figure)[1].ticks is None:  # ticks were found for axes of another height
+                canvas.draw_without_rendering()
         canvas.set_layout_engine("none")  # laid out once, not again for every file
         for axes, panel in zip(places, figure.panels):
             thin(axes, page)
@@ -179,8 +181,10 @@ def _layer(axes: Axes, layer: Layer, colour: str, marker: str, dashes: Any, scal
         )  # fmt: skip
     else:
         line = style.BEYOND if layer.kind == "beyond" else dashes
-        strong = 1.8 if layer.kind == "curve" else 1.2
-        axes.plot(x, y, color=colour, linestyle=line, linewidth=strong * scale, zorder=4)
+        strong = {"curve": 1.8, "trail": 0.6}.get(layer.kind, 1.2) * scale
+        faint, above = (0.4, 2.0) if layer.kind == "trail" else (1.0, 4.0)
+        line = "solid" if layer.kind == "trail" else line
+        axes.plot(x, y, color=colour, linestyle=line, linewidth=strong, alpha=faint, zorder=above)
 
 
 def _name_lines(axes: Axes, panel: Panel, page: Page) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from scaling.analysis.holdout import holdout
 from scaling.analysis.information import aicc, akaike_weights
 from scaling.analysis.law import LAWS, FitError, Law, law_of
 from scaling.analysis.levels import LeftOut, Windows, frontier_windows
+from scaling.analysis.mapper import Mapper
 from scaling.units import MISSING, plain
 
 FEWEST = 0.5
@@ -119,6 +121,7 @@ def select(
     huber_delta: float = 1e-3,
     level: float = 0.95,
     seed: int = 0,
+    mapper: Mapper = map,
 ) -> Selection:
     """Rank laws by how well they predict the frontier beyond what they were fitted to.
 
@@ -134,6 +137,7 @@ def select(
             that can't be fitted, are listed with the reason.
         target, objective, huber_delta, seed: see `fitting.fit`.
         level: of the test whether a law extrapolates.
+        mapper: judges the laws.
 
     Raises:
         FitError: no usable run.
@@ -144,7 +148,8 @@ def select(
         "target": target, "objective": objective, "huber_delta": huber_delta, "seed": seed,
     }  # fmt: skip
     windows = frontier_windows(runs, target)
-    judged = [_judged(law, runs, windows, options, level) for law in chosen]
+    judge = partial(_judged, runs=runs, windows=windows, options=options, level=level)
+    judged = list(mapper(judge, chosen))
     errors = {one.law: mine for one, mine in judged if mine}
     most = max((len(mine) for mine in errors.values()), default=0)
     common = set(range(windows.size))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from scaling.analysis.findings import Analysis, Group
 from scaling.analysis.fitting import Objective
 from scaling.analysis.law import Law, law_of
 from scaling.analysis.levels import LeftOut, left_out, with_order
+from scaling.analysis.mapper import Mapper
 from scaling.analysis.references import split_roles
 from scaling.analysis.result import Interval, number
 from scaling.analysis.summary import analyse, plain_one
@@ -131,6 +133,7 @@ def sensitivity(
     baseline: str | None = None,
     allow_mixed: bool = False,
     all_runs: bool = False,
+    mapper: Mapper = map,
 ) -> Sensitivity:
     """Repeat the analysis with one choice at a time made otherwise.
 
@@ -144,6 +147,7 @@ def sensitivity(
     Args:
         runs, law, target, by, fixed, objective, huber_delta, level, seed, baseline, allow_mixed,
             all_runs: see `summary.analyse`.
+        mapper: makes the analyses.
 
     Raises:
         ValueError: as `summary.analyse`, for the analysis as asked.
@@ -161,17 +165,22 @@ def sensitivity(
     reach = {name: _largest(group) for name, group in first.groups.items()}
     rows = _rows(Setting("as asked", "", runs), first, asked["baseline"], reach, level)
     good = usable(split_roles(runs).trained, [*law.variables, target]).runs
-    for setting in settings(good, law, target=target, by=by, options=asked):
-        if setting.runs is None:
-            rows.append(_empty(setting, setting.reason))
-            continue
-        try:
-            found = analyse(setting.runs, **{**asked, **setting.options})
-        except ValueError as error:
-            rows.append(_empty(setting, str(error)))
-            continue
-        rows += _rows(setting, found, asked["baseline"], reach, level)
+    under = partial(_rows_under, asked=asked, reach=reach, level=level)
+    for found in mapper(under, settings(good, law, target=target, by=by, options=asked)):
+        rows += found
     return Sensitivity(law, target, level, asked["baseline"], tuple(rows), left_out(first.excluded))
+
+
+def _rows_under(
+    setting: Setting, asked: Mapping[str, Any], reach: Mapping[str, float | None], level: float
+) -> list[Row]:
+    if setting.runs is None:
+        return [_empty(setting, setting.reason)]
+    try:
+        found = analyse(setting.runs, **{**asked, **setting.options})
+    except ValueError as error:
+        return [_empty(setting, str(error))]
+    return _rows(setting, found, asked["baseline"], reach, level)
 
 
 def _rows(

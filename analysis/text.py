@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import warnings
 
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ft2font import LoadFlags
@@ -67,10 +66,10 @@ def _advance(character: str, bold: bool) -> float:
     """Width of a character, as a share of the font's size."""
     font = get_font(findfont(_font(bold)))
     font.set_size(100, 72)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # drawn as a box, which has a width, too
-        glyph = font.load_char(ord(character), flags=LoadFlags.NO_HINTING)
-    return float(glyph.linearHoriAdvance) / 65536.0 / 100.0
+    index = font.get_char_index(ord(character))
+    glyph = font.load_glyph(index, flags=LoadFlags.NO_HINTING)
+    share = float(glyph.linearHoriAdvance) / 65536.0 / 100.0
+    return share if index else max(share, 1.0)  # drawn as a box, or by another font, as a square
 
 
 def _font(bold: bool) -> FontProperties:

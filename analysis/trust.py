@@ -13,6 +13,7 @@ from scaling.analysis.fitting import Objective
 from scaling.analysis.grouping import Part, grouped
 from scaling.analysis.holdout import HoldOut, holdout
 from scaling.analysis.law import FitError, Law, law_of
+from scaling.analysis.mapper import Mapper
 from scaling.analysis.references import split_roles
 from scaling.analysis.selection import Selection, select
 from scaling.analysis.sensitivity import Sensitivity, sensitivity
@@ -61,12 +62,14 @@ def trust(
     seed: int = 0,
     allow_mixed: bool = False,
     all_runs: bool = False,
+    mapper: Mapper = map,
 ) -> Trust:
     """Hold out the largest computes, rank the laws, and repeat the analysis with other choices.
 
     Args:
         runs, law, target, by, fixed, objective, huber_delta, level, seed, allow_mixed, all_runs:
             see `summary.analyse`.
+        mapper: does the independent parts of the work.
 
     Raises:
         ValueError: as `summary.analyse`.
@@ -84,10 +87,11 @@ def trust(
             held = holdout(part.runs, law=law, fixed=fixed, all_runs=all_runs, **same)
         except FitError as error:
             reason = str(error)
-        return GroupTrust(held, reason, select(part.runs, **same))
+        return GroupTrust(held, reason, select(part.runs, mapper=mapper, **same))
 
     moved = sensitivity(
-        runs, law=law, by=by, fixed=fixed, allow_mixed=allow_mixed, all_runs=all_runs, **same
-    )
+        runs, law=law, by=by, fixed=fixed, allow_mixed=allow_mixed, all_runs=all_runs,
+        mapper=mapper, **same,
+    )  # fmt: skip
     parts = grouped(trained, by=by, allow_mixed=allow_mixed)
     return Trust({part.name: judged(part) for part in parts}, moved)

@@ -45,11 +45,16 @@ td:first-child { overflow-wrap: anywhere; min-width: 7rem; }
 pre { background: var(--soft); padding: .75rem 1rem; overflow-x: auto; white-space: pre-wrap;
       overflow-wrap: anywhere; font-size: .9rem; }
 ul { padding-left: 1.2rem; }
+a { color: inherit; }
+nav ul { display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; list-style: none; padding: 0;
+         font-size: .9rem; }
+:focus-visible { outline: .15rem solid var(--open); outline-offset: .15rem; }
 @media print {
   body { max-width: none; padding: 0; font-size: 10.5pt; }
   figure, table, .verdict, pre { break-inside: avoid; }
   h2 { break-after: avoid; }
   .wide { overflow: visible; }
+  nav { display: none; }
 }
 </style>
 </head>
@@ -66,69 +71,76 @@ ul { padding-left: 1.2rem; }
 {% for text in verdict.further %}<p class="note">{{ text }}</p>{% endfor %}
 </section>
 {% endfor %}
+<nav aria-label="Contents"><ul>
+{% for id, name in contents %}<li><a href="#{{ id }}">{{ name }}</a></li>
+{% endfor %}
+</ul></nav>
 {% if warnings %}
+<h2 id="warnings">Warnings</h2>
 <ul>{% for text in warnings %}<li>{{ text }}</li>{% endfor %}</ul>
 {% endif %}
 
+<h2 id="figures">Figures</h2>
 {% for figure in figures %}
-<figure role="group" aria-label="{{ figure.title }}">
+<figure>
 {{ figure.svg }}
 </figure>
 {% endfor %}
 {% for text in skipped %}<p class="note">{{ text }}</p>{% endfor %}
 
-<h2>Fitted laws</h2>
+<h2 id="laws">Fitted laws</h2>
 <p class="note">{{ fitted }}</p>
-{{ table(fits) }}
+{{ table(fits, 'fitted laws') }}
 {% if offsets %}
-<h2>Known floor and fitted offset</h2>
+<h2 id="floor">Known floor and fitted offset</h2>
 <p class="note">{{ offsets_note }}</p>
-{{ table(offsets) }}
+{{ table(offsets, 'floors and offsets') }}
 {% endif %}
 
 {% if trusted %}
-<h2>How far to trust this</h2>
+<h2 id="trust">How far to trust this</h2>
 {% for part in trusted %}
 <h3>{{ part.title }}</h3>
 <p class="note">{{ part.text }}</p>
-{% if part.table %}{{ table(part.table) }}{% endif %}
+{% if part.table %}{{ table(part.table, part.title) }}{% endif %}
 {% endfor %}
 {% endif %}
 
 {% if references %}
-<h2>References</h2>
+<h2 id="references">References</h2>
 <p class="note">{{ references_note }}</p>
-{{ table(references) }}
+{{ table(references, 'references') }}
 {% endif %}
 
 {% if data %}
-<h2>The data</h2>
+<h2 id="data">The data</h2>
 {% for one in data %}
 <h3>{{ one.title }}</h3>
 {% for text in one.notes %}<p class="note">{{ text }}</p>{% endfor %}
-{% if one.table %}{{ table(one.table) }}{% endif %}
+{% if one.table %}{{ table(one.table, one.title) }}{% endif %}
 {% for figure in one.figures %}
-<figure role="group" aria-label="{{ figure.title }}">
+<figure>
 {{ figure.svg }}
 </figure>
 {% endfor %}
 {% endfor %}
 {% endif %}
 
-<h2>Runs</h2>
-{{ table(counts) }}
+<h2 id="runs">Runs</h2>
+{{ table(counts, 'runs by group') }}
 {% if excluded %}
 <p>{{ excluded_note }}</p>
-{{ table(excluded) }}
+{{ table(excluded, 'runs that were left out') }}
 {% else %}
 <p class="note">No run was left out.</p>
 {% endif %}
 
-<h2>How this was counted and fitted</h2>
+<h2 id="method">How this was counted and fitted</h2>
 <ul class="note">{% for text in method %}<li>{{ text }}</li>{% endfor %}</ul>
-{% if facts %}{{ table(facts) }}{% endif %}
+{{ table(checklist, 'checklist') }}
+{% if facts %}{{ table(facts, 'further facts') }}{% endif %}
 {% if command %}
-<h2>Make this page again</h2>
+<h2 id="again">Make this page again</h2>
 <pre>{{ command }}</pre>
 {% endif %}
 </main>
@@ -137,10 +149,10 @@ ul { padding-left: 1.2rem; }
 """
 
 TABLE = """\
-<div class="wide"><table>
-<thead><tr>{% for cell in head %}<th scope="col">{{ cell }}</th>{% endfor %}</tr></thead>
+<div class="wide" role="region" aria-label="Table: {{ name }}" tabindex="0"><table>
+<thead><tr>{% for cell in head %}<th scope="col">{{ cell|cell }}</th>{% endfor %}</tr></thead>
 <tbody>
-{% for row in rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
+{% for row in rows %}<tr>{% for cell in row %}<td>{{ cell|cell }}</td>{% endfor %}</tr>
 {% endfor %}</tbody>
 </table></div>
 """

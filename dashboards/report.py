@@ -20,15 +20,26 @@ from scaling.analysis.plots import svg
 from scaling.analysis.result import number
 from scaling.analysis.trust import Trust
 from scaling.analysis.versus import Versus
+from scaling.dashboards.checklist import checklist, method
 from scaling.dashboards.data_section import DataShown, data_section
 from scaling.dashboards.inline_svg import inline
 from scaling.dashboards.page import TABLE, TEMPLATE
+from scaling.dashboards.plain_text import shown
 from scaling.units import MISSING, format_si, write_text
 
 FLOOR_FACT = "loss_floor_at"
 """The fact that holds floors under restricted reading: what may be read, to the best loss."""
 MOST_EXCLUDED = 200
 """Excluded runs listed one by one; their number is always given."""
+SECTIONS = {
+    "warnings": "Warnings", "figures": "Figures", "laws": "Fitted laws",
+    "floor": "Known floor and fitted offset", "trust": "How far to trust this",
+    "references": "References", "data": "The data", "runs": "Runs",
+    "method": "How this was counted and fitted", "again": "Make this page again",
+}  # fmt: skip
+"""Of the page, by the ids of their headings."""
+LONGEST_TEXT, LONGEST_CELL = 1500, 240
+"""Characters of any text in the page, and of one in a table's cell."""
 
 Table = tuple[list[str], list[list[str]]]
 
@@ -44,6 +55,7 @@ def write_report(
     data: Sequence[DataShown] = (),
     title: str = "Scaling report",
     command: str = "",
+    proposal: str = "",
     facts: Mapping[str, object] | None = None,
 ) -> Path:
     """Write the report as one HTML file that needs nothing else.
@@ -58,6 +70,7 @@ def write_report(
         data: the data sets of the runs, each shown or named with the reason why it isn't.
         title: the sweep's name, say.
         command: what makes the page again.
+        proposal: the command that proposes further runs, for where nothing is decided.
         facts: what else a reader should know, by name; `loss_floor_at` (a mapping from what may be
             read to the best loss) is set beside the fitted offsets.
 
@@ -68,17 +81,25 @@ def write_report(
         figures, skipped = all_figures(analysis)
     facts = dict(facts or {})
     floors = facts.pop(FLOOR_FACT, None)
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_bounded
+    )
+    environment.filters["cell"] = lambda text: shown(text, LONGEST_CELL)
     rendered_table = environment.from_string(TABLE)
 
-    def table(content: Table) -> Markup:
-        return Markup(rendered_table.render(head=content[0], rows=content[1]))
+    def table(content: Table, name: str) -> Markup:
+        return Markup(rendered_table.render(head=content[0], rows=content[1], name=name))
 
     offsets = _offsets(analysis, floors if isinstance(floors, Mapping) else {})
+    there = {
+        "warnings": _warnings(analysis), "floor": offsets, "trust": trust,
+        "references": analysis.references, "data": data, "again": command,
+    }  # fmt: skip
     page = environment.from_string(TEMPLATE).render(
         title=title,
+        contents=[(id, name) for id, name in SECTIONS.items() if there.get(id, True)],
         subtitle=_subtitle(runs, analysis),
-        verdicts=_verdicts(analysis),
+        verdicts=_verdicts(analysis, proposal),
         warnings=_warnings(analysis),
         figures=[
             {"title": f.title, "svg": inline(svg(f), prefix=f"f{i}", label=f.title)}
@@ -96,7 +117,8 @@ def write_report(
         counts=_counts(runs, analysis),
         excluded=_excluded(analysis),
         excluded_note=_excluded_note(runs, analysis),
-        method=_method(analysis),
+        method=method(analysis),
+        checklist=checklist(runs, analysis, trust),
         facts=(["fact", "value"], [[name, _shown(value)] for name, value in facts.items()])
         if facts
         else None,
@@ -105,6 +127,11 @@ def write_report(
     )
     write_text(path, page)
     return path
+
+
+def _bounded(value: object) -> object:
+    """What is written into the page: names may be a megabyte long, or hold what turns a line around."""
+    return value if isinstance(value, Markup) else shown(value, LONGEST_TEXT)
 
 
 def _subtitle(runs: pd.DataFrame, analysis: Analysis) -> str:
@@ -116,7 +143,7 @@ def _subtitle(runs: pd.DataFrame, analysis: Analysis) -> str:
     )
 
 
-def _verdicts(analysis: Analysis) -> list[dict[str, Any]]:
+def _verdicts(analysis: Analysis, proposal: str) -> list[dict[str, Any]]:
     out: list[dict[str, Any]] = []
     for contest in analysis.contests:
         comparison = contest if isinstance(contest, Comparison) else contest.comparison
@@ -134,6 +161,8 @@ def _verdicts(analysis: Analysis) -> list[dict[str, Any]]:
             if decided
             else f"Not decided between {comparison.baseline} and {comparison.candidate}"
         )
+        if proposal and not decided:
+            further.append(f"What to run next, within a limit of compute C: {proposal}")
         out.append(
             {"decided": decided, "head": head, "text": comparison.sentence(), "further": further}
         )
@@ -278,34 +307,6 @@ def _excluded_note(runs: pd.DataFrame, analysis: Analysis) -> str:
     num = len(analysis.excluded)
     listed = f"; the first {MOST_EXCLUDED} are listed" if num > MOST_EXCLUDED else ""
     return f"{num} of {len(runs)} runs were left out{listed}:"
-
-
-def _method(analysis: Analysis) -> list[str]:
-    fronts = [group.frontier for group in analysis.groups.values() if group.frontier]
-    out = [
-        "Compute is that of the reference algorithm: a multiply-add is 2 FLOPs, training is 3 times "
-        "the forward pass at the real lengths, embedding look-ups count 0.",
-        f"{analysis.target} is measured on the test part; seeds of a configuration are averaged first.",
-    ]
-    if fronts:
-        by = " or ".join(sorted({front.selected_by.replace("_", " ") for front in fronts}))
-        rules = " or ".join(sorted({front.rule.name for front in fronts}))
-        out.append(f"Fitted to the frontier: the {rules}, chosen by {by}, valued on the test part.")
-    else:
-        out.append("Fitted to all runs.")
-    out.append(f"Objective: {analysis.objective}, summed over differences of logs, several starts.")
-    if analysis.interval_method == "bootstrap":
-        out.append(
-            f"Intervals: {analysis.draws} times configurations were drawn with replacement (all "
-            "seeds of one together), the frontier chosen again and the law fitted again; scatter "
-            "about the law that the draws don't show is added."
-        )
-    if analysis.comparisons:
-        out.append(
-            "A comparison is decided only if the whole interval of the compute multiplier lies on "
-            "one side of 1."
-        )
-    return out
 
 
 def _shown(value: object) -> str:

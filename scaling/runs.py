@@ -21,7 +21,7 @@ COLUMNS = (
     "data_fingerprint", "split", "seed", "configuration", "lr", "batch_size", "precision", "device",
     "threads", "workers", "loss", "ne", "auc", "gauc", "validation_loss",
     "validation_ne", "validation_auc", "loss_floor", "train_seconds", "wall_seconds",
-    "examples_per_second", "mfu", "peak_memory_bytes", "latency_ms", "latency_cached_ms", "sweep",
+    "planned_seconds", "examples_per_second", "mfu", "peak_memory_bytes", "latency_ms", "latency_cached_ms", "sweep",
     "digest", "code_version", "run_id", "status", "reason",
 )  # fmt: skip
 """The order of the columns; `loss.BEHAVIOUR` and `auc.BEHAVIOUR` follow `validation_auc`."""

@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Self
 
 from scaling.lease import Lease
@@ -124,6 +125,9 @@ class Recorder:
             while (job := self._next()) is not None:
                 digest, outcome, begun = job
                 trial, result = self._state.trials[digest], outcome.result
+                planned = {"planned_seconds": trial.planned.seconds}
+                if result.status == "finished":  # others took a part of the time
+                    result = replace(result, metrics={**result.metrics, **planned})
                 self._tracker.log(
                     trial.planned.trial,
                     result,

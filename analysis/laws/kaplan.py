@@ -41,7 +41,8 @@ class Kaplan(Centred):
             for k, name in (("N", "params"), ("D", "examples"))
         )
         power = np.asarray(params["alpha_D"], dtype=np.float64)
-        return np.asarray(np.exp(power * np.logaddexp(first / power, second / power)))
+        with np.errstate(invalid="ignore"):  # a power of nearly 0 has no value, and needs none
+            return np.asarray(np.exp(power * np.logaddexp(first / power, second / power)))
 
     def evaluate(self, x: Array, theta: Array) -> tuple[Array, Array]:
         size, data, alpha, power = (theta[:, k, None] for k in range(4))

@@ -13,7 +13,9 @@ from scaling.cli.source import Source, fitting, undrawn
 if TYPE_CHECKING:
     import pandas as pd
 
+    from scaling.analysis.figures import Drawing
     from scaling.analysis.findings import Analysis
+    from scaling.analysis.trust import Trust
 
 
 @click.command()
@@ -56,16 +58,30 @@ def fit(
 @click.command()
 @fitting
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="A folder.")
-def plot(source: Source, options: dict[str, Any], output: Path) -> None:
-    """Draw loss against compute, parameters and sequence length, as PNG and SVG."""
-    from scaling.analysis.figures import figures
+@click.option(
+    "--format", "formats", default="png,svg", show_default=True, metavar="F[,F ...]",
+    help="Of png, svg and pdf.",
+)  # fmt: skip
+@click.option(
+    "--width", type=click.Choice(["single", "double"]),
+    help="As wide as a column of a paper (3.4 in) or both (7 in).",
+)  # fmt: skip
+def plot(
+    source: Source, options: dict[str, Any], output: Path, formats: str, width: str | None
+) -> None:
+    """Draw all figures that the runs have something to say in, each with its data as CSV."""
+    from scaling.analysis.figure_table import write_tables
     from scaling.analysis.plots import write_plots
+    from scaling.cli.drawn import drawn
     from scaling.cli.output import closing, warn
 
-    drawn, skipped = figures(analysed(source, options))
+    runs = source.table()
+    figures, skipped = drawn(source, _analyse(source, runs, options), _trust(runs, options))
     for figure in skipped:
         warn(f"no figure {figure.name}: {figure.reason}")
-    written = write_plots(output, drawn)
+    written = write_plots(output, figures, formats=formats.split(","), column=width)
+    written += write_tables(output, figures)
+    attach(source, written)
     closing(written, f"climber report {source.words} -o {output / 'report.html'}")
 
 
@@ -79,14 +95,13 @@ def report(source: Source, options: dict[str, Any], output: Path) -> None:
     from scaling.cli.output import closing
 
     runs = source.table()
-    write_page(output, source, runs, _analyse(source, runs, options), options)
+    _write_page(output, source, runs, _analyse(source, runs, options), options)
     attach(source, [output])
     closing([output], f"open {output}")
 
 
 def study(title: str, folder: Path, tracking_uri: str | None) -> list[Path]:
     """Everything that is made of a finished sweep: run table, fit, plots, report."""
-    from scaling.analysis.figures import figures
     from scaling.analysis.plots import write_plots
     from scaling.runs import write_runs
     from scaling.units import write_json
@@ -95,11 +110,10 @@ def study(title: str, folder: Path, tracking_uri: str | None) -> list[Path]:
     runs = source.table()
     found = _analyse(source, runs, {})
     show(found, source.facts())
-    drawn, _ = figures(found)
     write_runs(runs, folder / "runs.csv")
     write_json(folder / "fit.json", found.to_dict())
-    plots = write_plots(folder, drawn)
-    write_page(folder / "report.html", source, runs, found, {})
+    figures = _write_page(folder / "report.html", source, runs, found, {})
+    plots = write_plots(folder, figures)
     written = [folder / "runs.csv", folder / "fit.json", *plots, folder / "report.html"]
     attach(source, written)
     return written
@@ -138,24 +152,38 @@ def show(found: Analysis, facts: Mapping[str, object]) -> None:
         click.echo(f"best loss that {name} can reach, from the known truth: {floor:.5f}")
 
 
-def write_page(
-    output: Path, source: Source, runs: pd.DataFrame, found: Analysis, options: dict[str, Any]
-) -> None:
-    """The report of an analysis, with how far it can be trusted."""
+def _trust(runs: pd.DataFrame, options: dict[str, Any]) -> Trust:
     from scaling.analysis.trust import trust
+    from scaling.cli.cores import all_cores
+
+    with all_cores() as mapper:
+        return trust(runs, mapper=mapper, **undrawn(options))
+
+
+def _write_page(
+    output: Path, source: Source, runs: pd.DataFrame, found: Analysis, options: dict[str, Any]
+) -> list[Drawing]:
+    """The report of an analysis, with how far it can be trusted; returns its figures."""
+    from scaling.cli.drawn import drawn
     from scaling.cli.report_data import sweep_data
     from scaling.dashboards.report import write_report
 
+    judged = _trust(runs, options)
+    figures, skipped = drawn(source, found, judged)
     write_report(
         output,
         runs=runs,
         analysis=found,
-        trust=trust(runs, **undrawn(options)),
+        figures=figures,
+        skipped=skipped,
+        trust=judged,
         data=sweep_data(source.sweep, source.tracking_uri),
         title=source.title(),
         command=f"climber report {source.words} -o {output.name}",
+        proposal=f"climber next {source.words} --max-compute C -o next.json",
         facts=source.facts(),
     )
+    return figures
 
 
 def attach(source: Source, paths: list[Path]) -> None:

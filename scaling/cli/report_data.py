@@ -19,11 +19,12 @@ def sweep_data(sweep: str | None, tracking_uri: str | None) -> list[DataShown]:
             where the data are.
     """
     from scaling.dashboards.data_section import DataShown
-    from scaling.sweeps.base import Sweep
-    from scaling.tracking_read import read_spec
 
     if sweep is None:
         return [DataShown("Not shown", note="A run table doesn't say where its data are.")]
+    from scaling.sweeps.base import Sweep
+    from scaling.tracking_read import read_spec
+
     spec = Sweep.from_dict(read_spec(title_of(sweep), tracking_uri=tracking_uri))
     configs: dict[str, list[DatasetConfig]] = {}
     for trial in spec.trials:

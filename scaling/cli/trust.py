@@ -22,9 +22,11 @@ def trust(source: Source, options: dict[str, Any], json_file: Path | None) -> No
     used.
     """
     from scaling.analysis.trust import trust as judge
+    from scaling.cli.cores import all_cores
     from scaling.cli.output import closing, print_table, warn, warn_left_out
 
-    found = judge(source.table(), **undrawn(options))
+    with all_cores() as mapper:
+        found = judge(source.table(), mapper=mapper, **undrawn(options))
     for name, group in found.groups.items():
         if group.held is None:
             warn(f"{name}: no hold-out: {group.reason}")

@@ -87,11 +87,16 @@ def test_valleys_have_a_line_per_budget_and_a_panel_per_group(simulate: Simulate
 def test_figures_without_anything_to_show_are_named(runs: pd.DataFrame) -> None:
     drawn, skipped = figures(analyse(runs, bootstrap=0))
     assert [figure.name for figure in drawn] == [
-        "loss_vs_compute", "multiplier_vs_compute", "loss_vs_params",
+        "loss_vs_compute", "multiplier_vs_compute", "isoflop", "optimal_params",
+        "optimal_examples", "optimal_width", "loss_vs_params", "residuals",
     ]  # fmt: skip
-    assert [(one.name, one.reason) for one in skipped] == [
-        ("loss_vs_seq_len", "sequence length (events read): only one value, 64")
-    ]
+    assert {one.name: one.reason for one in skipped} == {
+        "loss_vs_seq_len": "sequence length (events read): only one value, 64",
+        "depth_by_length": "; ".join(
+            f"{name}: no budget has several depths and several lengths (depths 2, lengths 64)"
+            for name in ("astro", "transformer")
+        ),
+    }
     _, skipped = figures(analyse(runs[["compute", "loss"]], bootstrap=0))
     assert [one.name for one in skipped] == ["loss_vs_params", "loss_vs_seq_len"]
     assert "not in the table" in skipped[0].reason
@@ -100,9 +105,9 @@ def test_figures_without_anything_to_show_are_named(runs: pd.DataFrame) -> None:
 
 
 def test_files_are_written_whole(runs: pd.DataFrame, tmp_path: Path) -> None:
-    drawn, _ = figures(analyse(runs, bootstrap=50))
+    drawn = figures(analyse(runs, bootstrap=50))[0][:3]
     paths = write_plots(tmp_path / "new", drawn)
-    names = ("loss_vs_compute", "multiplier_vs_compute", "loss_vs_params")
+    names = [figure.name for figure in drawn]
     assert {path.name for path in paths} == {f"{n}.{e}" for n in names for e in ("png", "svg")}
     assert sorted(paths) == sorted((tmp_path / "new").iterdir())  # nothing else is left behind
     for path in paths:
@@ -117,10 +122,12 @@ def test_files_are_written_whole(runs: pd.DataFrame, tmp_path: Path) -> None:
 @pytest.mark.parametrize("law", ["power", "chinchilla"])
 @pytest.mark.parametrize("bootstrap", [0, 50])
 def test_every_law_can_be_drawn(runs: pd.DataFrame, law: str, bootstrap: int) -> None:
-    for figure in figures(analyse(runs, law=law, bootstrap=bootstrap))[0]:
+    drawn, _ = figures(analyse(runs, law=law, bootstrap=bootstrap))
+    for figure in (one for one in drawn if not one.name.startswith("optimal")):
         ET.fromstring(svg(figure))
         key = "astro against transformer" if "multiplier" in figure.name else "astro"
-        assert bool(layers(figure, "curve", key)) == (law == "power" and "compute" in figure.name)
+        if figure.name in ("loss_vs_compute", "multiplier_vs_compute"):
+            assert bool(layers(figure, "curve", key)) == (law == "power")
 
 
 HOSTILE = ["<script>alert(1)</script>", "_hidden", "$x^$ & co", "a" * 200, "模型"]
@@ -128,9 +135,11 @@ HOSTILE = ["<script>alert(1)</script>", "_hidden", "$x^$ & co", "a" * 200, "模�
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_any_name_can_be_drawn(runs: pd.DataFrame, name: str) -> None:
-    renamed = runs.assign(architecture=runs["architecture"].replace("astro", name))
+    few = runs[runs["seed"] == 0]
+    renamed = few.assign(architecture=few["architecture"].replace("astro", name))
     for figure in figures(analyse(renamed, bootstrap=0))[0]:
         ET.fromstring(svg(figure))
+        assert isinstance(figure, Figure)
         assert name in " ".join([*figure.keys, *(panel.title for panel in figure.panels)])
 
 

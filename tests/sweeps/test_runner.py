@@ -22,6 +22,7 @@ from scaling.sweeps.plan import make_plan
 from scaling.sweeps.runner_session import check_address
 from scaling.sweeps.sources import load_sweep
 from scaling.sweeps.state import SweepState
+from scaling.tracking_curves import read_curves
 from scaling.tracking_read import read_evaluations, read_runs, read_spec, read_trial
 from scaling.tracking_store import StoreError
 from scaling.trial import TrialConfig
@@ -51,6 +52,20 @@ def test_trains_a_users_model_and_reads_it_back(
         behaviours = paired[str(run_id)].groupby("behaviour")[["sum_loss", "count"]].sum()
         assert (behaviours["sum_loss"] / behaviours["count"]).mean() == pytest.approx(row["loss"])
     assert Sweep.from_dict(read_spec("bags", tracking_uri=store)) == sweep
+
+
+def test_curves_and_forecasts_are_read_back(bags_once: tuple[Path, Any, Any]) -> None:
+    store = f"sqlite:///{bags_once[0]}"
+    table = read_runs("bags", tracking_uri=store).set_index("run_id")
+    curves = read_curves(list(table.index), tracking_uri=store)
+    assert set(curves["run_id"]) == set(table.index)
+    for run_id, curve in curves.groupby("run_id"):
+        assert curve["examples"].is_monotonic_increasing
+        assert curve["compute"].is_monotonic_increasing
+        assert curve["compute"].iloc[-1] == pytest.approx(table.loc[str(run_id), "compute"])
+        assert (curve["train_loss"] > 0).all()
+    assert read_curves([], tracking_uri=store).empty
+    assert (table["planned_seconds"] > 0).all()
 
 
 def test_progress_reaches_the_whole(bags_once: tuple[Path, Any, list[SweepState]]) -> None:
