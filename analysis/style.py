@@ -11,9 +11,9 @@ import numpy as np
 
 INK, MUTED, GRID, PAPER = "#1b1f24", "#57606b", "#d5dae0", "#fefefe"
 """Text, axes, grid and background; one spelling each, so that a page can replace them by its own."""
-CATEGORIES = ("#0072b2", "#d55e00", "#009e73", "#a0447a", "#898444", "#4aa3df")
-"""After Okabe and Ito 2008, darkened to be seen on white. Seen without red or green receptors any two of
-them differ by more than 17 (CIE 1976); 2.3 is just noticed."""
+CATEGORIES = ("#0072b2", "#d55e00", "#009e73", "#a0447a", "#898444", "#4099d6")
+"""After Okabe and Ito 2008, darkened to a contrast of 3 to white. Seen without red or green
+receptors any two of them differ by more than 17 (CIE 1976); 2.3 is just noticed."""
 DARK_CATEGORIES = ("#56b4e9", "#f0894a", "#2fbf97", "#d78fc0", "#e0b13c", "#9fd0f5")
 """The same hues, light enough for a dark background."""
 BEYOND: Any = (0, (4, 2.5))
@@ -64,8 +64,8 @@ def colours(keys: Sequence[str], ordered: bool, *, dark: bool = False) -> dict[s
     if not ordered:
         chosen = DARK_CATEGORIES if dark else CATEGORIES
         return {key: chosen[i % len(chosen)] for i, key in enumerate(keys)}
-    # The lightest third of the map is too pale on white, and too dark where a page inverts it.
-    first, last = (0.45, 1.0) if dark else (0.1, 0.68)
+    # The part of the map that has a contrast of 3 to the background.
+    first, last = (0.45, 1.0) if dark else (0.1, 0.58)
     steps = np.linspace(first, last, max(len(keys), 2))
     scale = mpl.colormaps["viridis"]
     return {key: mpl.colors.to_hex(scale(step)) for key, step in zip(keys, steps)}

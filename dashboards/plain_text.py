@@ -24,8 +24,10 @@ def shown(text: object, longest: int = LONGEST) -> str:
 
 
 def markup(text: object, longest: int = LONGEST) -> str:
-    """The same for plotly, which takes some HTML in every text, and fills in `%{...}` in some."""
-    return escape(shown(text, longest), quote=False).replace("%{", "&#37;{")
+    """The same for plotly, which takes some HTML in every text, fills in `%{...}` in some, and
+    gives `$...$` to a typesetter of formulas where the page has one."""
+    safe = escape(shown(text, longest), quote=False)
+    return safe.replace("%{", "&#37;{").replace("$", "&#36;")
 
 
 def lines_of(text: str) -> str:

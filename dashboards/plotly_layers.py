@@ -25,8 +25,9 @@ ORDER: tuple[Kind, ...] = (
 """What is drawn first lies below."""
 WIDTHS: dict[str, float] = {"curve": 2.4, "trail": 0.9, "interval": 1.5}
 """Of lines, in pixels; all others are 1.6 wide."""
-PALE = {"seeds": 0.8, "configurations": 0.9, "trail": 0.5}
-"""How opaque marks are that lie upon each other."""
+PALE = 0.5
+"""How opaque the courses of runs are, and runs themselves where they are many: what counts is how
+densely they lie. All other marks are opaque, so that their colours keep their contrast."""
 FILLED = 0.2
 """How opaque a band is."""
 
@@ -105,7 +106,7 @@ def _traces(kind: Kind, key: str, layers: Sequence[Layer], panel: Panel, look: L
     width = WIDTHS.get(kind, 1.6)
     dashes = style.BEYOND if kind == "beyond" else look.dashes.get(key, "solid")
     drawn = {
-        "type": "scatter", "mode": "lines", "opacity": PALE.get(kind, 1.0),
+        "type": "scatter", "mode": "lines", "opacity": PALE if kind == "trail" else 1.0,
         "line": {"color": colour, "width": width, "dash": dash_of(dashes, width)},
     }  # fmt: skip
     if kind == "trail":
@@ -156,10 +157,11 @@ def _marks(layer: Layer, colour: str, look: Look) -> Json:
             "line": {"width": 1.2, "color": look.theme.paper},
         },
     }
+    opacity = PALE if look.many and layer.kind == "seeds" else 1.0
     return {
         "type": "scattergl" if look.many else "scatter", "mode": "markers",
         "x": numbers(layer.x), "y": numbers(layer.y),
-        "marker": {"color": colour, "opacity": PALE.get(layer.kind, 1.0), **style_of[layer.kind]},
+        "marker": {"color": colour, "opacity": opacity, **style_of[layer.kind]},
         **_told(layer.ids, look),
     }  # fmt: skip
 

@@ -7,10 +7,10 @@ from scaling.analysis.figure import Figure, Kind
 from scaling.analysis.legend import MARKED, meanings
 from scaling.analysis.plots import LINES
 from scaling.dashboards.plain_text import markup
-from scaling.dashboards.plotly_layers import FILLED, PALE, WIDTHS, Look, dash_of, token
+from scaling.dashboards.plotly_layers import FILLED, WIDTHS, Look, dash_of, token
 from scaling.dashboards.plotly_theme import Json
 
-LONGEST = 120
+LONGEST = 96
 """Characters of an entry."""
 
 
@@ -55,7 +55,7 @@ def _meaning(kind: Kind, text: str, look: Look) -> Json:
     shape = shapes.get(kind, {"line": {"width": WIDTHS.get(kind, 1.3), "dash": dashes}})
     part = "marker" if "marker" in shape else "line"
     return {
-        "opacity": PALE.get(kind, 1.0), **_entry(text), **shape, "uid": f"meaning-{kind}",
+        **_entry(text), **shape, "uid": f"meaning-{kind}",
         "mode": "markers" if part == "marker" else "lines", "legend": "legend2",
         part: {"color": look.theme.muted, **shape[part]},
     }  # fmt: skip
