@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import log
+
+import numpy as np
 
 from scaling.analysis import style
-from scaling.analysis.figure import Figure
+from scaling.analysis.figure import Figure, Layer
+from scaling.analysis.law import Array
 
 LOG_FROM = 2.5
 """The highest mark over the lowest from which the y axis is logarithmic: one diverged run would press
@@ -26,23 +30,21 @@ class Axis:
     minor: tuple[float, ...] = ()
     """Ticks without labels."""
 
+    def share(self, value: float) -> float:
+        """Where a value stands, from 0 at the low end to 1 at the high one."""
+        low, high = (log(end) if self.log else end for end in (self.low, self.high))
+        return ((log(value) if self.log else value) - low) / (high - low)
+
 
 def axes_of(figure: Figure) -> tuple[Axis, Axis]:
     """x and y, holding every mark; a band may leave the picture, by far where an offset is free."""
-    layers = [layer for panel in figure.panels for layer in panel.layers]
+    layers = [layer for panel in figure.panels for layer in panel.layers if layer.y.size]
+    bands = [layer for layer in layers if layer.kind == "band"]
     marks = [layer for layer in layers if layer.kind != "band"]
-    low, high = min(float(m.y.min()) for m in marks), max(float(m.y.max()) for m in marks)
-    span = max(high - low, 1e-3 * max(abs(high), abs(low)))
-    for layer in (one for one in layers if one.upper is not None):
-        assert layer.upper is not None
-        beyond = 0.25 * span if layer.kind == "band" else float("inf")
-        low = min(low, max(float(layer.y.min()), low - beyond))
-        high = max(high, min(float(layer.upper.max()), high + beyond))
-    if low > 0 and high > LOG_FROM * low:
-        pad = (high / low) ** 0.06
-        y = _log(low / pad, high * pad, style.value_label)
-    else:
-        y = Axis(False, low - 0.06 * span, high + 0.06 * span)
+    edges = [
+        layer.upper for layer in layers if layer.kind == "interval" and layer.upper is not None
+    ]
+    y = _upright(np.concatenate([*edges, *(layer.y for layer in marks)]), bands)
     left = min(float(m.x.min()) for m in marks if m.x.size)
     right = max(float(m.x.max()) for m in marks if m.x.size)
     # A single place amid its decade, where round numbers are near.
@@ -53,6 +55,23 @@ def axes_of(figure: Figure) -> tuple[Axis, Axis]:
         labels = tuple(label(tick) for tick in figure.ticks)
         x = Axis(True, x.low, x.high, figure.ticks, labels)
     return x, y
+
+
+def _upright(values: Array, bands: Sequence[Layer]) -> Axis:
+    """The y axis: all of `values`, and of bands what lies within a quarter of these either way."""
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    span = max(high - low, 1e-3 * max(abs(high), abs(low))) or 1.0
+    log = low > 0 and high > LOG_FROM * low
+    wide = (low * (low / high) ** 0.25, high * (high / low) ** 0.25) if log else (
+        low - 0.25 * span, high + 0.25 * span
+    )  # fmt: skip
+    edges = [edge for band in bands for edge in (band.y, band.upper) if edge is not None]
+    reach = np.clip(np.concatenate([values, *edges]), *wide)
+    low, high = float(np.nanmin(reach)), float(np.nanmax(reach))
+    if not log:
+        return Axis(False, low - 0.06 * span, high + 0.06 * span)
+    pad = (high / low) ** 0.06
+    return _log(low / pad, high * pad, style.value_label)
 
 
 def _log(low: float, high: float, label: Callable[[float], str]) -> Axis:

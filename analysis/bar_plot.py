@@ -70,7 +70,7 @@ def draw_time_bars(figure: TimeBars, page: Page) -> Canvas:
             _mark(axes, name, float(dates.date2num(time)), index, page)
         _date_ticks(axes, edges)
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: style.count_label(value)))
-        axes.set_xlabel(_period(figure))
+        axes.set_xlabel(period_of(figure))
         axes.set_ylabel(style.literal(figure.y_label))
         axes.grid(visible=False, axis="x")
     return canvas
@@ -90,7 +90,8 @@ def _date_ticks(axes: Axes, edges: Array) -> None:
     axes.set_xticks(ticks, [dates.num2date(tick).strftime(form) for tick in ticks])
 
 
-def _period(figure: TimeBars) -> str:
+def period_of(figure: TimeBars) -> str:
+    """What the axis of time is called, with what it spans."""
     last = figure.starts[-1] - np.timedelta64(1, "s")
     return f"time (UTC), {str(figure.starts[0])[:10]} to {str(last)[:10]}"
 

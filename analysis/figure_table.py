@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -56,6 +59,22 @@ def figure_table(drawing: Drawing) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+def write_tables(directory: Path, drawings: Sequence[Drawing]) -> list[Path]:
+    """Write the table of every drawing as NAME.csv, aside and then renamed."""
+    directory.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for drawing in drawings:
+        path = directory / f"{drawing.name}.csv"
+        aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        try:
+            figure_table(drawing).to_csv(aside, index=False)
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+        paths.append(path)
+    return paths
+
+
 def _layers(figure: Figure) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
     for panel in figure.panels:
@@ -63,7 +82,9 @@ def _layers(figure: Figure) -> list[tuple[object, ...]]:
             nothing = np.full(len(layer.y), np.nan)
             x = nothing if layer.kind in ("floor", "reference") else layer.x
             upper = nothing if layer.upper is None else layer.upper
-            ids = layer.ids or [""] * len(layer.y)
+            ids = layer.ids or ("",)
+            if len(ids) == 1:  # a trail is of one run
+                ids *= len(layer.y)
             place = panel.title, layer.kind, layer.key
             rows += [(*place, *row) for row in zip(x, layer.y, upper, ids)]
     return rows

@@ -15,41 +15,49 @@ from scaling.analysis.framed import framed
 from scaling.analysis.law import Array
 from scaling.analysis.page import Page
 from scaling.analysis.text import wrapped
+from scaling.analysis.ticks import thin
 
 ROW, MARGIN = 0.24, 0.85
 """Inches: of a row, of a panel's title and axis."""
-LABELS = 0.42
-"""Share of the width that the names of rows take at most; longer ones are broken once."""
-WIDEST = 30.0
-"""An interval reaches at most so many times its value either way; an arrow says it goes on."""
+LABEL, MORE = 0.4, 0.75
+"""Share of the width that labels may take; height of a label's further lines, in rows."""
+WIDEST, FARTHEST = 30.0, 4.0
+"""An interval reaches at most so many times its value either way (on a plain axis, so many times the
+range of values); an arrow says it goes on."""
 
 
 def draw_forest(figure: Forest, page: Page) -> Canvas:
     """The panels below each other on one axis."""
-    rows = [len(panel.labels) for panel in figure.panels]
     names = [_names(panel, page) for panel in figure.panels]
-    tall = 1.6 if any("\n" in name for panel in names for name in panel) else 1.0
-    above = (tall * ROW * sum(rows) + MARGIN * len(rows) + 0.2) * page.scale
+    rows = [sum(1 + (len(name) - 1) * MORE for name in panel) for panel in names]
+    above = (ROW * sum(rows) + MARGIN * len(rows) + 0.2) * page.scale
     low, high = range_of(figure)
     with framed(figure.title, figure.notes, above, page) as (canvas, top):
         grid: Any = top.subplots(len(rows), 1, squeeze=False, height_ratios=rows, sharex=True)
-        for (axes,), panel, labels in zip(grid, figure.panels, names):
-            _panel(axes, panel, figure, (low, high), page)
-            axes.set_yticks(np.arange(len(labels)), labels)
+        for (axes,), panel, lines in zip(grid, figure.panels, names):
+            _panel(axes, panel, lines, figure, (low, high), page)
         last = grid[-1][0]
-        label = wrapped(figure.x_label, 0.6 * page.width, page.text + 1)
-        last.set_xlabel(style.literal("\n".join(label)))
+        # The axis is about half as wide as the page; its label may begin left of it.
+        last.set_xlabel(
+            style.literal("\n".join(wrapped(figure.x_label, 0.55 * page.width, page.text)))
+        )
         if figure.log:
             last.set_xscale("log")
             labelled, rest = style.log_ticks(low, high)
+            label = style.power_label if "FLOP" in figure.x_label else style.value_label
             last.xaxis.set_major_locator(FixedLocator(labelled))
-            last.xaxis.set_major_formatter(
-                FixedFormatter([style.value_label(tick) for tick in labelled])
-            )
+            last.xaxis.set_major_formatter(FixedFormatter([label(tick) for tick in labelled]))
             last.xaxis.set_minor_locator(FixedLocator(rest))
             last.xaxis.set_minor_formatter(NullFormatter())
         last.set_xlim(low, high)
+        canvas.draw_without_rendering()
+        thin(last, page)
     return canvas
+
+
+def _names(panel: ForestPanel, page: Page) -> list[list[str]]:
+    """Each row's label in lines."""
+    return [wrapped(label, LABEL * page.width, page.text, most=3) for label in panel.labels]
 
 
 def range_of(figure: Forest) -> tuple[float, float]:
@@ -67,47 +75,53 @@ def range_of(figure: Forest) -> tuple[float, float]:
         pad = max((high / low) ** 0.05, 1.05)
         return low / pad, high * pad
     span = (high - low) or abs(high) or 1.0
-    ends = ends[(ends > low - WIDEST * span) & (ends < high + WIDEST * span)]
+    ends = ends[(ends > low - FARTHEST * span) & (ends < high + FARTHEST * span)]
     low, high = float(np.min([*ends, low])), float(np.max([*ends, high]))
     pad = 0.05 * ((high - low) or abs(high) or 1.0)
     return low - pad, high + pad
 
 
-def _names(panel: ForestPanel, page: Page) -> list[str]:
-    room = LABELS * page.width
-    lines = [wrapped(label, room, page.text, most=2) for label in panel.labels]
-    return [style.literal("\n".join(one)) for one in lines]
-
-
 def _panel(
-    axes: Axes, panel: ForestPanel, figure: Forest, shown: tuple[float, float], page: Page
-) -> None:
-    places = np.arange(len(panel.labels))
+    axes: Axes, panel: ForestPanel, names: list[list[str]], figure: Forest,
+    shown: tuple[float, float], page: Page,
+) -> None:  # fmt: skip
+    heights = np.array([1 + (len(name) - 1) * MORE for name in names])
+    places = np.cumsum(heights) - 0.5 * heights
     colour = style.CATEGORIES[0]
     if panel.title:
-        (title,) = wrapped(panel.title, (0.95 - LABELS) * page.width, page.text, bold=True, most=1)
+        (title,) = wrapped(panel.title, 0.6 * page.width, page.text, bold=True, most=1)
         axes.set_title(style.literal(title), fontweight="bold")
     if figure.equal is not None:
-        axes.axvline(figure.equal, color=style.MUTED, linestyle=(0, (4, 2.5)), linewidth=1.1)
+        axes.axvline(
+            figure.equal, color=style.MUTED, linestyle=style.BEYOND, linewidth=1.1 * page.scale
+        )
     known = np.isfinite(panel.values)
     axes.scatter(panel.values[known], places[known], s=26 * page.scale**2, color=colour, zorder=4)
     for place, bottom, top in zip(places, panel.lower, panel.upper):
-        _interval(axes, float(place), (float(bottom), float(top)), shown, colour)
+        _interval(axes, float(place), (float(bottom), float(top)), shown, colour, page)
     for place in places[~known]:
-        axes.annotate("no value", (0.01, float(place)), xycoords=("axes fraction", "data"),
-                      va="center", fontsize=page.notes, color=style.MUTED)  # fmt: skip
-    axes.set_ylim(len(places) - 0.5, -0.5)
-    axes.tick_params(axis="y", length=0)
+        axes.annotate(
+            "no value", (0.02, float(place)), xycoords=("axes fraction", "data"), va="center",
+            fontsize=page.notes, color=style.MUTED, zorder=5,
+            bbox={"facecolor": style.PAPER, "edgecolor": "none", "pad": 1.0},
+        )  # fmt: skip
+    axes.set_ylim(float(heights.sum()), 0.0)
+    axes.set_yticks(places, [style.literal("\n".join(lines)) for lines in names])
+    axes.tick_params(axis="y", length=0, pad=6)  # an arrow may stand at the edge
     axes.grid(visible=False, axis="y")
 
 
 def _interval(
-    axes: Axes, place: float, ends: tuple[float, float], shown: tuple[float, float], colour: str
-) -> None:
+    axes: Axes, place: float, ends: tuple[float, float], shown: tuple[float, float], colour: str,
+    page: Page,
+) -> None:  # fmt: skip
     if np.isnan(ends).any():
         return
     inside: Array = np.clip(ends, *shown)
-    axes.hlines(place, inside[0], inside[1], color=colour, linewidth=1.3, zorder=3)
+    axes.hlines(place, inside[0], inside[1], color=colour, linewidth=1.3 * page.scale, zorder=3)
     for end, edge, mark in zip(ends, inside, ("<", ">")):
         if end != edge:  # it goes on beyond the picture
-            axes.plot([edge], [place], mark, color=colour, markersize=5, zorder=3, clip_on=False)
+            axes.plot(
+                [edge], [place], mark, color=colour, markersize=5 * page.scale, zorder=3,
+                clip_on=False,
+            )  # fmt: skip

@@ -31,19 +31,19 @@ def forecasts(groups: Mapping[str, GroupTrust]) -> Figure | Skipped:
     errors = [step.measured / step.predicted - 1 for one in held.values() for step in one.steps]
     most = TALLEST * max(abs(error) for error in errors) or 1.0
     first = next(iter(held.values()))
-    ends = [step.compute for one in held.values() for step in one.steps]
+    ends = [end for one in held.values() for s in one.steps for end in (s.fitted_to, s.compute)]
     notes = [f"{name}: {one.sentence()}" for name, one in held.items()]
     ratios = [
         end / step.predicted - 1
         for one in held.values() for step in one.steps for end in step.interval
     ]  # fmt: skip
     if cut := sum(abs(ratio) > most for ratio in ratios):
-        notes.append(f"{cut} of {len(ratios)} ends of intervals lie beyond {most:.2g} and are cut")
+        notes.append(f"{cut} of {len(ratios)} ends of intervals lie beyond {most:.0%} and are cut")
     return Figure(
         name=NAME, title="Hold-out: the next compute, forecast from less",
         x_label=COMPUTE, y_label=f"measured {first.target} / forecast \N{MINUS SIGN} 1 (%)",
         panels=tuple(Panel(name, _layers(name, one, most, ends)) for name, one in held.items()),
-        keys=tuple(held), labels=tuple(held), ordered=False, frontier="measured",
+        keys=tuple(held), labels=tuple(held), ordered=False, frontier="measured (0: the forecast)",
         notes=(*notes, *reasons),
         meanings=(("interval", f"where it may lie if the law holds ({first.level:.0%})"),),
     )  # fmt: skip

@@ -74,7 +74,7 @@ def _layers(group: IsoflopGroup, analysis: Isoflop, labels: dict[float, str]) ->
 def _labels(budgets: Iterable[list[float]]) -> dict[float, str]:
     """Compute to label: as few digits as tell every group's own budgets apart."""
     groups = list(budgets)
-    for digits in (1, 2, 3, 4, 6):
+    for digits in (2, 3, 4, 6):
         labels = {c: format_si(c, "FLOP", digits) for group in groups for c in group}
         if all(len({labels[c] for c in group}) == len(group) for group in groups):
             break

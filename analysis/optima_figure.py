@@ -46,13 +46,13 @@ def optima_vs_compute(found: Isoflop) -> list[Figure | Skipped]:
 
 def _figure(axis: str, found: Isoflop) -> Figure | Skipped:
     name = f"optimal_{axis}"
-    layers: list[Layer] = []
+    panels: list[Panel] = []
     notes: list[str] = []
-    keys = []
     edges = 0
     for key, group in found.groups.items():
         best = _best(axis, group, found.size)
         told = {one.compute for one in best}
+        layers: list[Layer] = []
         if axis != "examples":  # the best D follows from the best N: a run's own D is none
             layers += _edges(key, [b for b in group.budgets if b.compute not in told], axis, found)
         if best:
@@ -64,10 +64,12 @@ def _figure(axis: str, found: Isoflop) -> Figure | Skipped:
             notes.append(f"{key}: best {WORDS[axis][0]} as C^{_number(line)}")
         elif line is not None and line.reason:
             notes.append(f"{key}: no line, {line.reason}")
-        keys += [key] if any(layer.key == key for layer in layers) else []
-    if not any(layer.kind == "frontier" for layer in layers):
+        panels += [Panel(key, tuple(layers))] if layers else []
+    kinds = {layer.kind for panel in panels for layer in panel.layers}
+    if "frontier" not in kinds:
         return Skipped(name, _why(axis, found))
-    if any(layer.kind == "configurations" for layer in layers):
+    keys = tuple(panel.title for panel in panels)
+    if "configurations" in kinds:
         notes.append(
             "Open marks: the best configuration where the budget's sizes enclose no minimum, so "
             "that the best may lie beyond"
@@ -77,7 +79,7 @@ def _figure(axis: str, found: Isoflop) -> Figure | Skipped:
     return Figure(
         name=name, title=f"Best {WORDS[axis][0]} against training compute",
         x_label="training compute (FLOPs)", y_label=f"best {WORDS[axis][1]}",
-        panels=(Panel("", tuple(layers)),), keys=tuple(keys), labels=tuple(keys), ordered=False,
+        panels=tuple(panels), keys=keys, labels=keys, ordered=False,
         frontier=f"minimum of a budget's valley ({found.method})", notes=tuple(notes),
         meanings=(
             ("configurations", "best configuration, no minimum"),

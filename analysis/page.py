@@ -31,7 +31,7 @@ class Page:
         """Of marks and lines."""
         return self.text / SCREEN.text
 
-    def style(self, *, grid: bool = True) -> dict[str, Any]:
+    def style(self, *, grid: bool = True) -> Any:
         """What matplotlib is told."""
         return {
             **style.STYLE,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import os
 import warnings
 from collections.abc import Sequence
@@ -27,10 +26,11 @@ from scaling.analysis.forest_plot import draw_forest
 from scaling.analysis.framed import entitle, more_height
 from scaling.analysis.heat_plot import draw_heat_map
 from scaling.analysis.legend import MARKED, legend_of
+from scaling.analysis.line_names import line_names
 from scaling.analysis.page import SCREEN, Page, page_of
-from scaling.analysis.result import number
 from scaling.analysis.temperatures import HeatMap
-from scaling.analysis.text import width_of, wrapped
+from scaling.analysis.text import wrapped
+from scaling.analysis.ticks import thin
 
 LINES: dict[str, Any] = {"floor": (0, (6, 3)), "reference": (0, (1, 2))}
 """Kinds of horizontal lines, with their dashes."""
@@ -130,7 +130,7 @@ def draw(figure: Drawing, page: Page = SCREEN) -> Canvas:
             canvas.draw_without_rendering()
         canvas.set_layout_engine("none")  # laid out once, not again for every file
         for axes, panel in zip(places, figure.panels):
-            _thin(axes, page)
+            thin(axes, page)
             _name_lines(axes, panel, page)
     return canvas
 
@@ -185,39 +185,11 @@ def _layer(axes: Axes, layer: Layer, colour: str, marker: str, dashes: Any, scal
         axes.plot(x, y, color=colour, linestyle=line, linewidth=strong, alpha=faint, zorder=above)
 
 
-def _thin(axes: Axes, page: Page) -> None:
-    """Take labels off the x axis until none touches its neighbour; the ticks stay. Powers of ten
-    keep theirs first."""
-    locator, formatter = axes.xaxis.get_major_locator(), axes.xaxis.get_major_formatter()
-    if not isinstance(locator, FixedLocator) or not isinstance(formatter, FixedFormatter):
-        return
-    ticks, labels = [float(tick) for tick in locator()], list(formatter.seq)
-    places = axes.transData.transform([(tick, axes.get_ylim()[0]) for tick in ticks])[:, 0]
-    inches = places / axes.figure.dpi
-    halves = [0.5 * width_of(label, page.text) + 0.03 for label in labels]
-    kept: list[int] = []
-    for i in sorted(range(len(ticks)), key=lambda i: (not math.log10(ticks[i]).is_integer(), i)):
-        if all(abs(inches[i] - inches[j]) >= halves[i] + halves[j] for j in kept):
-            kept.append(i)
-    axes.xaxis.set_major_formatter(
-        FixedFormatter([label if i in kept else "" for i, label in enumerate(labels)])
-    )
-
-
 def _name_lines(axes: Axes, panel: Panel, page: Page) -> None:
     """Names above the horizontal lines, on the side where fewer marks are in the way. Lines too
     close for a name each share a row of names."""
-    rows: list[tuple[float, str]] = []
-    """Value of a row's highest line, and its names, from below."""
-    counted = [layer for layer in panel.layers if layer.kind == "reference"]
-    for layer in sorted(counted, key=lambda one: float(one.y[0])):
-        value = float(layer.y[0])
-        text = f"{style.short(layer.key, 24)} {number(value)}"
-        if rows and _points(axes, value) - _points(axes, rows[-1][0]) < NAME_HEIGHT * page.scale:
-            text = f"{rows.pop()[1]}, {text}"
-        rows.append((value, text))
-    floors = [float(layer.y[0]) for layer in panel.layers if layer.kind == "floor"]
-    rows += [(value, f"known floor {number(value)}") for value in floors]
+    apart = NAME_HEIGHT * page.scale
+    rows = line_names(panel, lambda value: _points(axes, value), apart)
     for value, text in rows:
         left = _in_the_way(axes, panel, value, 0.0) <= _in_the_way(axes, panel, value, 0.6)
         # Below the marks: a name may be crossed by a curve, but hides none.

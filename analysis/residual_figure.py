@@ -36,7 +36,7 @@ def residuals(analysis: Analysis) -> Figure | Skipped:
     keys = tuple(panel.title for panel in panels)
     fits = [analysis.groups[key].fit for key in keys]
     scatter = [
-        f"{key}: scatter about the law {fit.scatter:.2g} of the loss"
+        f"{key}: scatter about the law {100 * fit.scatter:.2g} %"
         for key, fit in zip(keys, fits)
         if fit is not None and np.isfinite(fit.scatter)
     ]

@@ -23,6 +23,7 @@ from scaling.dashboards.explorer_choices import Choices, chosen, resolve
 from scaling.dashboards.explorer_drawing import Fitted, Progress, drawing, fitted, unfitted
 from scaling.dashboards.explorer_feed import Feed, Snapshot
 from scaling.dashboards.explorer_state import State
+from scaling.dashboards.explorer_words import tamed
 
 T = TypeVar("T")
 Work = Literal["", "begun", "cancelled"]
@@ -76,7 +77,9 @@ class Desk:
 
     def selected(self, wanted: State) -> Selected:
         """The runs of a state, from what has been read so far."""
-        snapshot = self.feed.snapshot(wanted.sweeps)
+        seen = self.feed.snapshot(wanted.sweeps)
+        runs = self._once(("tamed", seen.version), lambda: tamed(seen.runs))
+        snapshot = replace(seen, runs=runs)
 
         def make() -> Selected:
             if snapshot.runs.empty:  # nothing is known yet, so nothing is wrong yet

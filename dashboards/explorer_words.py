@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 
 import pandas as pd
@@ -17,6 +18,19 @@ LONGEST = 80
 """Characters of a name that are shown where room is short."""
 MOST_TEXT = 2_000
 """Characters of a value in a run's details."""
+NAMES = (
+    "architecture",
+    "variant",
+    "configuration",
+    "run_id",
+    "dataset",
+    "split",
+    "sweep",
+    "digest",
+)
+"""Columns that hold names."""
+MOST_NAME = 200
+"""Characters of a name."""
 LISTED = 200
 """Runs in the list to choose from."""
 
@@ -25,6 +39,24 @@ def short(text: str, most: int = LONGEST) -> str:
     """The text, cut with an ellipsis where it is too long, on one line."""
     line = " ".join(text[: 4 * most].split())
     return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def tamed(runs: pd.DataFrame) -> pd.DataFrame:
+    """The table with names that a page can bear: a name stands at every mark of a figure, and one of
+    a megabyte would do so, too. Cut names stay different by a digest."""
+    found = runs
+    for name in NAMES:
+        if name in runs.columns:
+            texts = {one: one for one in runs[name].dropna().unique() if isinstance(one, str)}
+            cut = {one: _cut(one) for one in texts if len(one) > MOST_NAME}
+            if cut:
+                found = found.assign(**{name: runs[name].astype(object).replace(cut)})
+    return found
+
+
+def _cut(text: str) -> str:
+    digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:8]
+    return f"{text[:MOST_NAME]}… {digest}"
 
 
 def run_ids(runs: pd.DataFrame) -> pd.Series[str]:

@@ -76,11 +76,6 @@ nav ul { display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; list-style: none; pa
 {% for id, name in contents %}<li><a href="#{{ id }}">{{ name }}</a></li>
 {% endfor %}
 </ul></nav>
-{% if warnings %}
-<h2 id="warnings">Warnings</h2>
-<ul>{% for text in warnings %}<li>{{ text }}</li>{% endfor %}</ul>
-{% endif %}
-
 <h2 id="figures">Figures</h2>
 {% for figure in figures %}
 <figure>
@@ -88,6 +83,11 @@ nav ul { display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; list-style: none; pa
 </figure>
 {% endfor %}
 {% for text in skipped %}<p class="note">{{ text }}</p>{% endfor %}
+
+{% if warnings %}
+<h2 id="warnings">Warnings</h2>
+<ul>{% for text in warnings %}<li>{{ text }}</li>{% endfor %}</ul>
+{% endif %}
 
 <h2 id="laws">Fitted laws</h2>
 <p class="note">{{ fitted }}</p>

@@ -3,42 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import log10
 
-from scaling.analysis import style
-from scaling.analysis.axes import Axis, axes_of
+from scaling.analysis.axes import axes_of
 from scaling.analysis.bars import Bars, Forest, TimeBars
-from scaling.analysis.figure import Figure, Kind, Layer, Panel
+from scaling.analysis.figure import Figure, Panel
 from scaling.analysis.figures import Drawing
-from scaling.analysis.legend import meanings
-from scaling.analysis.result import number
+from scaling.analysis.line_names import line_names
+from scaling.analysis.plots import LINES
 from scaling.analysis.temperatures import HeatMap
 from scaling.dashboards.plain_text import markup
-from scaling.dashboards.plotly_bars import bars, forest, time_bars
+from scaling.dashboards.plotly_bars import bars, time_bars
+from scaling.dashboards.plotly_forest import forest
 from scaling.dashboards.plotly_heat import heat_map
+from scaling.dashboards.plotly_layers import dash_of, look_of, traces
+from scaling.dashboards.plotly_legend import entries
 from scaling.dashboards.plotly_theme import (
-    SYMBOLS,
     Json,
     Theme,
     axis,
     layout,
     number_of,
-    numbers,
     panel_title,
     places,
     theme,
 )
 
-MANY = 2000
-"""From so many marks on they are drawn by WebGL, which is slower for few and faster for many."""
-_MARKED: tuple[Kind, ...] = ("seeds", "configurations", "frontier")
 _HEIGHT = {1: 400, 2: 360}
 """Pixels of a panel, by columns."""
+_NAME = 16
+"""Pixels that the name of a horizontal line needs above it."""
 
-Hover = Mapping[str, str]
 
+def plotly_figure(
+    drawing: Drawing, *, dark: bool = False, hover: Mapping[str, str] | None = None
+) -> Json:
+    """A figure as plotly's JSON: `data` and `layout`. Its height is `layout.height`, in pixels.
 
-def plotly_figure(drawing: Drawing, *, dark: bool = False, hover: Hover | None = None) -> Json:
-    """A figure as plotly's JSON: `data` and `layout`.
+    All names are text in it, whatever they hold: plotly takes some HTML, and templates.
 
     Args:
         drawing: plain data; title and notes are for the page around it.
@@ -58,173 +60,64 @@ def plotly_figure(drawing: Drawing, *, dark: bool = False, hover: Hover | None =
     return _figure(drawing, look, dark, hover or {})
 
 
-def _figure(figure: Figure, look: Theme, dark: bool, hover: Hover) -> Json:
+def _figure(figure: Figure, colours: Theme, dark: bool, hover: Mapping[str, str]) -> Json:
     columns = min(len(figure.panels), 2)
     rows = -(-len(figure.panels) // columns)
-    kinds = dict.fromkeys(layer.kind for panel in figure.panels for layer in panel.layers)
-    told = meanings(figure, set(kinds))
+    look = look_of(figure, colours, dark, hover)
+    legend = entries(figure, look)
     height = _HEIGHT[columns] * rows
-    out = layout(look, height=height, entries=len(figure.keys) + len(told))
+    keys = len(figure.keys)
+    out = layout(colours, height=height, keys=keys, meanings=len(legend) - keys)
     x, y = axes_of(figure)
-    colours = style.colours(figure.keys, figure.ordered, dark=dark)
-    markers = {key: SYMBOLS[m] for key, m in style.markers(figure.keys).items()}
-    many = sum(layer.x.size for p in figure.panels for layer in p.layers) > MANY
     data: list[Json] = []
-    spots = places(len(figure.panels), columns, (0.07, 0.2 / rows if rows > 1 else 0))
+    spots = places(len(figure.panels), columns, (0.07, 0.24 / rows if rows > 1 else 0))
     for index, (panel, (across, up)) in enumerate(zip(figure.panels, spots)):
         suffix = number_of(index)
-        first_column, shared = index % columns == 0, {} if index == 0 else {"matches": "y"}
+        first_column = index % columns == 0
+        same_x, same_y = ({"matches": "x"}, {"matches": "y"}) if index else ({}, {})
         out[f"xaxis{suffix}"] = {
-            **axis(x, figure.x_label, look), **across, "anchor": f"y{suffix}",
-            **({} if index == 0 else {"matches": "x"}),
+            **axis(x, figure.x_label, colours), **across, **same_x, "anchor": f"y{suffix}",
         }  # fmt: skip
         out[f"yaxis{suffix}"] = {
-            **axis(y, figure.y_label if first_column else "", look), **up, **shared,
+            **axis(y, figure.y_label if first_column else "", colours), **up, **same_y,
             "anchor": f"x{suffix}", "showticklabels": first_column,
         }  # fmt: skip
         if panel.title:
             out["annotations"].append(panel_title(panel.title, across, up))
         where = {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"}
-        for layer in sorted(panel.layers, key=lambda one: _ORDER.index(one.kind)):
-            colour = colours.get(layer.key, look.muted)
-            symbol = markers.get(layer.key, "circle")
-            trace = _trace(layer, colour, symbol, look, hover, x, many)
-            data.append({**trace, **where, "legendgroup": layer.key, "showlegend": False})
-        out["annotations"] += _names(panel, x, look, where)
-    marked = not kinds.keys().isdisjoint(_MARKED)
-    data += [
-        _entry(label, key, colours[key], markers[key] if marked else None)
-        for key, label in zip(figure.keys, figure.labels)
-    ]
-    data += [_meaning(kind, text, look) for kind, text in told]
-    return {"data": data, "layout": out}
+        data += [{**trace, **where} for trace in traces(panel, index, look)]
+        pixels = height * (up["domain"][1] - up["domain"][0])
+        out["shapes"] += _lines(panel, colours, where)
+        out["annotations"] += [
+            _line_name(text, value, y.log, colours, where)
+            for value, text in line_names(panel, y.share, _NAME / pixels)
+        ]
+    return {"data": data + legend, "layout": out}
 
 
-_ORDER: tuple[Kind, ...] = (
-    "band", "floor", "reference", "trail", "interval", "configurations", "seeds", "line", "curve", "beyond",
-    "frontier",
-)  # fmt: skip
-"""What is drawn first lies below."""
+def _lines(panel: Panel, colours: Theme, where: Mapping[str, str]) -> list[Json]:
+    """Horizontal lines from edge to edge, however far a reader zooms."""
+    return [
+        {
+            "type": "line", "layer": "below", "xref": f"{where['xaxis']} domain", "x0": 0, "x1": 1,
+            "yref": where["yaxis"], "y0": float(layer.y[0]), "y1": float(layer.y[0]),
+            "line": {"color": colours.muted, "width": 1.3, "dash": dash_of(LINES[layer.kind], 1.3)},
+        }
+        for layer in panel.layers
+        if layer.kind in LINES
+    ]  # fmt: skip
 
 
-def _trace(
-    layer: Layer, colour: str, symbol: str, look: Theme, hover: Hover, x: Axis, many: bool
+def _line_name(
+    text: str, value: float, log: bool, colours: Theme, where: Mapping[str, str]
 ) -> Json:
-    if layer.kind in _MARKED:
-        return _marks(layer, colour, symbol, look, hover, many)
-    if layer.kind == "band":
-        assert layer.upper is not None
-        return {
-            "type": "scatter", "mode": "lines", "hoverinfo": "skip", "line": {"width": 0},
-            "x": numbers(layer.x) + numbers(layer.x[::-1]),
-            "y": numbers(layer.upper) + numbers(layer.y[::-1]),
-            "fill": "toself", "fillcolor": _faint(colour),
-        }  # fmt: skip
-    if layer.kind == "interval":
-        assert layer.upper is not None
-        ends = zip(numbers(layer.x), numbers(layer.y), numbers(layer.upper))
-        bars = [(x, value) for x, low, high in ends for value in (low, high, None)]
-        return {
-            "type": "scatter", "mode": "lines", "hoverinfo": "skip", "connectgaps": False,
-            "x": [place for place, _ in bars], "y": [value for _, value in bars],
-            "line": {"color": colour, "width": 1.3},
-        }  # fmt: skip
-    if layer.kind in ("floor", "reference"):
-        value = float(layer.y[0])
-        return {
-            "type": "scatter", "mode": "lines", "x": [x.low, x.high], "y": [value, value],
-            "line": {"color": look.muted, "width": 1.3, "dash": _DASHES[layer.kind]},
-            "hoverinfo": "skip",
-        }  # fmt: skip
-    width = {"curve": 2.4, "trail": 0.8}.get(layer.kind, 1.6)
-    dash = _DASHES.get(layer.kind, "solid")
-    told = "".join(f"<br>{_lines(hover[i])}" for i in layer.ids if i in hover)
     return {
-        "type": "scatter", "mode": "lines", "x": numbers(layer.x), "y": numbers(layer.y),
-        "line": {"color": colour, "width": width, "dash": dash},
-        "opacity": 0.5 if layer.kind == "trail" else 1.0,
-        # A trail is of one run, so each of its points shows that.
-        "customdata": list(layer.ids) * layer.x.size,
-        "hovertemplate": f"{markup(layer.key)}<br>%{{x:.4s}}, %{{y:.5g}}{told}<extra></extra>",
+        "text": markup(text, 120), "xref": f"{where['xaxis']} domain", "yref": where["yaxis"],
+        "x": 0.005, "y": _place(value, log), "xanchor": "left", "yanchor": "bottom",
+        "showarrow": False, "font": {"size": 11, "color": colours.muted},
     }  # fmt: skip
 
 
-_DASHES = {"floor": "longdash", "reference": "dot", "beyond": "dash"}
-
-
-def _marks(layer: Layer, colour: str, symbol: str, look: Theme, hover: Hover, many: bool) -> Json:
-    style_of: dict[str, Json] = {
-        "seeds": {"size": 5, "opacity": 0.55, "symbol": "circle"},
-        "configurations": {"size": 9, "opacity": 0.9, "symbol": f"{symbol}-open"},
-        "frontier": {"size": 11, "symbol": symbol, "line": {"width": 1.2, "color": look.paper}},
-    }
-    lines = ["%{x:.4s}, %{y:.6g}"]
-    out: Json = {
-        "type": "scattergl" if many else "scatter", "mode": "markers",
-        "x": numbers(layer.x), "y": numbers(layer.y),
-        "marker": {"color": colour, **style_of[layer.kind]},
-    }  # fmt: skip
-    if layer.ids:
-        out["customdata"] = list(layer.ids)
-        texts = [_lines(hover[i]) if i in hover else "" for i in layer.ids]
-        if any(texts):
-            out["text"] = texts
-            lines.append("%{text}")
-    out["hovertemplate"] = "<br>".join([f"<b>{markup(layer.key)}</b>", *lines]) + "<extra></extra>"
-    return out
-
-
-def _lines(text: str) -> str:
-    return "<br>".join(markup(line) for line in text.splitlines()[:40])
-
-
-def _names(panel: Panel, x: Axis, look: Theme, where: Mapping[str, str]) -> list[Json]:
-    """What the horizontal lines are, above them."""
-    found = []
-    for layer in panel.layers:
-        if layer.kind not in ("floor", "reference"):
-            continue
-        value = float(layer.y[0])
-        name = "known floor" if layer.kind == "floor" else markup(layer.key, 24)
-        found.append(
-            {
-                "text": f"{name} {number(value)}", "xref": f"{where['xaxis']} domain",
-                "yref": where["yaxis"], "x": 0.005, "y": value, "xanchor": "left",
-                "yanchor": "bottom", "showarrow": False, "font": {"size": 11, "color": look.muted},
-            }
-        )  # fmt: skip
-    return found
-
-
-def _entry(label: str, key: str, colour: str, symbol: str | None) -> Json:
-    """A legend's entry, which shows and hides all that belongs to the key."""
-    mode = "lines+markers" if symbol else "lines"
-    marker = {"marker": {"symbol": symbol, "size": 9, "color": colour}} if symbol else {}
-    return {
-        "type": "scatter", "mode": mode, "x": [None], "y": [None], "name": markup(label, 110),
-        "legendgroup": key, "showlegend": True, "line": {"color": colour, "width": 2.2},
-        "hoverinfo": "skip", **marker,
-    }  # fmt: skip
-
-
-def _meaning(kind: Kind, text: str, look: Theme) -> Json:
-    """A legend's entry that says what marks of a kind are."""
-    shapes: dict[Kind, Json] = {
-        "seeds": {"mode": "markers", "marker": {"size": 5, "symbol": "circle"}},
-        "configurations": {"mode": "markers", "marker": {"size": 9, "symbol": "circle-open"}},
-        "frontier": {"mode": "markers", "marker": {"size": 11, "symbol": "circle"}},
-        "band": {"mode": "lines", "line": {"width": 9, "color": _faint(look.muted)}},
-        "interval": {"mode": "lines", "line": {"width": 1.3}},
-    }
-    shape = shapes.get(kind, {"mode": "lines", "line": {"width": 1.6, "dash": _DASHES.get(kind)}})
-    part = "marker" if shape["mode"] == "markers" else "line"
-    shape = {**shape, part: {"color": look.muted, **shape[part]}}
-    return {
-        "type": "scatter", "x": [None], "y": [None], "name": markup(text, 110), "hoverinfo": "skip",
-        "showlegend": True, "legendgroup": f"meaning {kind}", **shape,
-    }  # fmt: skip
-
-
-def _faint(colour: str) -> str:
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.2)"
+def _place(value: float, log: bool) -> float:
+    """Where an annotation belongs: plotly takes the exponent on a log axis (unlike for shapes)."""
+    return log10(value) if log else value

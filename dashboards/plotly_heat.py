@@ -29,7 +29,7 @@ def heat_map(figure: HeatMap, look: Theme) -> Json:
     """The maps below each other on one scale of colours, the number in every cell."""
     heights = [_CELL * len(panel.rows) for panel in figure.panels]
     whole = sum(heights) + _BETWEEN * (len(heights) - 1)
-    out = layout(look, height=whole, legend=False)
+    out = layout(look, height=whole)
     data, top = [], 1.0
     for index, (panel, height) in enumerate(zip(figure.panels, heights)):
         suffix = number_of(index)
@@ -39,11 +39,11 @@ def heat_map(figure: HeatMap, look: Theme) -> Json:
         plain = {**plain_axis(look), "showgrid": False, "ticks": "", "type": "category"}
         x_title, y_title = markup(figure.x_label if last else ""), markup(figure.y_label)
         out[f"xaxis{suffix}"] = {
-            **plain, **across, "anchor": f"y{suffix}", "title": {"text": x_title},
+            **plain, **across, "anchor": f"y{suffix}", "title": {"text": x_title, "standoff": 8},
             **_named(panel.columns),
         }  # fmt: skip
         out[f"yaxis{suffix}"] = {
-            **plain, **up, "anchor": f"x{suffix}", "title": {"text": y_title},
+            **plain, **up, "anchor": f"x{suffix}", "title": {"text": y_title, "standoff": 8},
             "autorange": "reversed", **_named(panel.rows),
         }  # fmt: skip
         out["annotations"].append(panel_title(panel.title, across, up))

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from math import isfinite, log10
 from typing import Any
 
+import numpy as np
+
 from scaling.analysis import style
 from scaling.analysis.axes import Axis
+from scaling.analysis.law import Array
 from scaling.dashboards.plain_text import markup
 
 Json = dict[str, Any]
@@ -23,8 +26,8 @@ SYMBOLS = dict(
 _FONT = 'system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif'
 _HEAD, _FOOT, _LEFT = 30, 56, 72
 """Pixels: above a panel, below it, left of the figure."""
-_ENTRY = 21
-"""Pixels of a legend's entry."""
+_ENTRY, _GAP = 21, 6
+"""Pixels of a legend's entry, and between the two legends."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,11 @@ def theme(dark: bool) -> Theme:
     return DARK if dark else LIGHT
 
 
+def first_colour(dark: bool) -> str:
+    """Of figures that need only one."""
+    return (style.DARK_CATEGORIES if dark else style.CATEGORIES)[0]
+
+
 def axis(found: Axis, title: str, look: Theme) -> Json:
     """A numeric axis, as in the printed figure."""
     out: Json = {
@@ -55,6 +63,9 @@ def axis(found: Axis, title: str, look: Theme) -> Json:
     }
     if found.ticks is not None:
         out |= {"tickmode": "array", "tickvals": list(found.ticks), "ticktext": list(found.labels)}
+    if found.minor:
+        small = {"ticks": "outside", "ticklen": 3, "tickcolor": look.muted, "showgrid": False}
+        out["minor"] = {"tickmode": "array", "tickvals": list(found.minor), **small}
     return out
 
 
@@ -72,16 +83,24 @@ def plain_axis(look: Theme) -> Json:
     }
 
 
-def layout(look: Theme, *, height: int, entries: int = 0, legend: bool = True) -> Json:
+def layout(look: Theme, *, height: int, keys: int = 0, meanings: int = 0) -> Json:
     """A figure's layout but for its axes; title and notes stand in the page around it.
 
     Args:
         look: of the page.
         height: of the panels, in pixels.
-        entries: of the legend, which stands below them.
-        legend: whether there is one.
+        keys: entries of the legend, which stands below them.
+        meanings: entries of a second legend below it, which can't be clicked.
     """
-    below = _ENTRY * entries if legend else 0
+    below = _ENTRY * (keys + meanings) + (_GAP if keys and meanings else 0)
+    place = {
+        "x": 0, "xanchor": "left", "yanchor": "top", "bgcolor": "rgba(0,0,0,0)",
+        "traceorder": "normal", "orientation": "v", "tracegroupgap": 0,
+        # Nothing scrolls: by default a legend has half of the height.
+        "maxheight": max(below, _ENTRY) + _FOOT,
+    }  # fmt: skip
+    under = -_FOOT / height
+    second = under - (_ENTRY * keys + (_GAP if keys else 0)) / height
     return {
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
@@ -95,21 +114,17 @@ def layout(look: Theme, *, height: int, entries: int = 0, legend: bool = True) -
             "font": {"color": look.ink, "family": _FONT},
             "align": "left",
         },
-        "showlegend": legend,
-        "legend": {
-            "orientation": "v",
-            "x": 0,
-            "xanchor": "left",
-            "y": -_FOOT / height,
-            "yanchor": "top",
-            "bgcolor": "rgba(0,0,0,0)",
-            "traceorder": "normal",
+        "modebar": {
+            "bgcolor": "rgba(0,0,0,0)", "color": look.muted, "activecolor": look.ink,
         },
+        "showlegend": keys + meanings > 0,
+        "legend": {**place, "y": under, "groupclick": "togglegroup"},
+        "legend2": {**place, "y": second, "itemclick": False, "itemdoubleclick": False},
         "annotations": [],
         "shapes": [],
         # Zoom and hidden groups stay when new runs come in.
         "uirevision": "same",
-    }
+    }  # fmt: skip
 
 
 def number_of(index: int) -> str:
@@ -151,6 +166,9 @@ def panel_title(text: str, x: Json, y: Json) -> Json:
     }
 
 
-def numbers(values: Any) -> list[float | None]:
+def numbers(values: Array) -> list[float | None]:
     """As JSON holds them: no NaN, no infinity."""
-    return [float(v) if isfinite(v) else None for v in values]
+    known: list[float | None] = values.tolist()
+    return (
+        known if np.isfinite(values).all() else [v if isfinite(v or 0.0) else None for v in known]
+    )

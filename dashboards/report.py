@@ -32,7 +32,7 @@ FLOOR_FACT = "loss_floor_at"
 MOST_EXCLUDED = 200
 """Excluded runs listed one by one; their number is always given."""
 SECTIONS = {
-    "warnings": "Warnings", "figures": "Figures", "laws": "Fitted laws",
+    "figures": "Figures", "warnings": "Warnings", "laws": "Fitted laws",
     "floor": "Known floor and fitted offset", "trust": "How far to trust this",
     "references": "References", "data": "The data", "runs": "Runs",
     "method": "How this was counted and fitted", "again": "Make this page again",

@@ -63,7 +63,7 @@ def fit(
     help="Of png, svg and pdf.",
 )  # fmt: skip
 @click.option(
-    "--column", "width", type=click.Choice(["single", "double"]),
+    "--width", type=click.Choice(["single", "double"]),
     help="As wide as a column of a paper (3.4 in) or both (7 in).",
 )  # fmt: skip
 def plot(

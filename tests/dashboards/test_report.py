@@ -200,3 +200,31 @@ def test_inline_svg_keeps_the_element_alone() -> None:
         '<svg role="img" aria-label="a &quot;b&quot;"><g id="p-g1"/>'
         '<use href="#p-g1" clip-path="url(#p-g1)"/></svg>'
     )
+
+
+def test_long_and_turning_names_are_cut_and_shown(tmp_path: Path) -> None:
+    long, turning = "x" * 1_000_000, "abc\u202edef\x1b[31m"
+    runs = table((long, turning))
+    runs.loc[3, ["status", "reason"]] = ["failed", long]
+    page = written(tmp_path / "report.html", runs, title=long, facts={turning: long})
+    assert (tmp_path / "report.html").stat().st_size < 2_000_000
+    assert "\u202e" not in page.text
+    assert "\x1b" not in page.text
+    assert "abc\ufffddef\ufffd[31m" in page.text
+    assert "xxx…xxx" in page.text
+
+
+def test_the_checklist_says_what_was_recorded_and_what_was_not(tmp_path: Path) -> None:
+    runs = table().assign(lr=0.0025, dataset="synthetic", precision="fp32")
+    page = written(tmp_path / "report.html", runs)
+    text = re.sub(r"\s+", " ", page.text)
+    for wanted in (
+        "data synthetic",
+        "learning rates 0.0025",
+        "batch size, requests not recorded",
+        "precision, device fp32; not recorded",
+        "training compute C, FLOPs 316G to 10T (1.5 decades)",
+        "seeds of a configuration 2",
+        "stopped before their budget was spent none",
+    ):
+        assert wanted in text, wanted

@@ -25,7 +25,7 @@ def test_references_and_temperatures_stand_in_the_page(tmp_path: Path) -> None:
     )
     runs = pd.DataFrame([*trained.to_dict("records"), *counted.to_dict("records")])
     page = write_report(tmp_path / "r.html", runs, analyse(runs, bootstrap=0)).read_text()
-    assert "<h2>References</h2>" in page
+    assert '<h2 id="references">References</h2>' in page
     rows = page.replace("\n", "")
     assert "<td>popularity</td><td>0.6</td><td>none</td>" in rows
     assert "<td>oracle</td><td>0.4</td><td>astro</td>" in rows
