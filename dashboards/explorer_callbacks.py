@@ -10,6 +10,7 @@ from typing import Any
 from dash import no_update
 
 from scaling.analysis.figure import Skipped
+from scaling.analysis.figure_table import figure_table
 from scaling.analysis.plots import svg
 from scaling.dashboards.explorer_choosing import (
     Controls,
@@ -164,7 +165,8 @@ class Callbacks:
         drawn = self.desk.shown(self.desk.selected(Chosen.from_dict(state))).drawing
         if isinstance(drawn, Skipped):
             return None
-        return {"content": "", "filename": f"{drawn.name}.csv", "type": "text/csv"}
+        text = figure_table(drawn).to_csv(index=False)
+        return {"content": text, "filename": f"{drawn.name}.csv", "type": "text/csv"}
 
 
 def clicked_run(clicked: Mapping[str, Any] | None) -> str:

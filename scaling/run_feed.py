@@ -171,7 +171,6 @@ class StoreReader:
     def _lost(self, one: _Watched, problem: str) -> None:
         if one.known.problem != problem:
             one.known = Known(one.known.version, one.known.runs, one.known.complete, problem)
-        one.pages = None  # a store that comes back is opened anew
 
     def _begin(self, one: _Watched, experiment: Experiment) -> None:
         """With what the last reader has kept of the same records, if anything."""

@@ -9,7 +9,14 @@ from typing import Any
 from scaling.tracking_mlflow import MlflowClient, Run
 from scaling.tracking_read import row_of, sweep_titles, without_collection
 from scaling.tracking_record import TAG
-from scaling.tracking_store import StoreError, find_experiment, open_client, store_errors
+from scaling.tracking_store import (
+    StoreError,
+    check_file,
+    find_experiment,
+    open_client,
+    sqlite_path,
+    store_errors,
+)
 
 FIRST_PAGE, PAGE = 200, 1000
 """Runs of the first page, so that something can be shown soon, and of the others."""
@@ -44,10 +51,17 @@ class Pages:
         self.title = title
         self._client: MlflowClient = open_client(tracking_uri)
         self.uri: str = self._client.tracking_uri
+        self._file = sqlite_path(self.uri)
+        self._inode = self._found()
         self._turn = 0
 
     def experiment(self) -> Experiment:
-        """The sweep's experiment as it is now."""
+        """The sweep's experiment as it is now; `StoreError` where it or the store isn't there."""
+        if self._file is not None and (inode := self._found()) != self._inode:
+            # Open connections would go on reading a file that was moved away or replaced.
+            self._let_go()
+            check_file(self._file, create=False)
+            self._inode = inode
         found = find_experiment(self._client, self.title)
         if found is None:
             known = ", ".join(sweep_titles(tracking_uri=self.uri)) or "none"
@@ -87,10 +101,18 @@ class Pages:
         gone = {run_id for run_id in known if run_id.startswith(prefix)} - found.keys()
         return found, gone
 
-    def holds(self, run_id: str) -> bool:
-        """Whether the store has this run."""
-        with store_errors(self.uri):
-            return bool(self._client.get_run(run_id).info.run_id == run_id)
+    def _found(self) -> int:
+        """Which file stands in the store's place; 0 for none, or where the store is no file."""
+        try:
+            return self._file.stat().st_ino if self._file is not None else 0
+        except OSError:
+            return 0
+
+    def _let_go(self) -> None:
+        """Close the connections that MLflow keeps to a database for the whole process."""
+        engine = getattr(self._client._tracking_client.store, "engine", None)
+        if engine is not None:
+            engine.dispose()
 
     def _pages(
         self, experiment: Experiment, wanted: str, order: Sequence[str], size: int

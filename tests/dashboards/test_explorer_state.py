@@ -7,24 +7,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from scaling.dashboards.explorer_choices import choices_of, chosen, resolve
 from scaling.dashboards.explorer_filters import axes_of, ends, passing
 from scaling.dashboards.explorer_state import LONGEST, State, parse
 
-TEXT = st.text(min_size=1, max_size=12)
-STATES = st.builds(
-    State,
-    sweeps=st.lists(TEXT, unique=True, max_size=3).map(tuple),
-    architectures=st.lists(TEXT, unique=True, max_size=3).map(tuple),
-    metric=TEXT, cost=TEXT, law=TEXT, counting=TEXT, figure=TEXT, by=TEXT, run=TEXT,
-    filters=st.dictionaries(TEXT, st.lists(TEXT, unique=True, min_size=1, max_size=3).map(tuple)),
+STATES = (
+    State(),
+    State(sweeps=("a b", "ü&=?"), architectures=("",), metric="loss.like", run="<script>"),
+    State(cost="params", law="chinchilla", counting="compute_causal", figure="isoflop"),
+    State(by="variant", filters={"depth": ("2", "4"), "lr": ("1e-3..",), "a=b&c": ("", "–", "\u202e")}),
 )  # fmt: skip
 
 
-@given(STATES)
+@pytest.mark.parametrize("state", STATES)
 def test_an_address_says_the_whole_state(state: State) -> None:
     assert parse(state.search()) == (state, [])
     assert State.from_dict(state.to_dict()) == state
