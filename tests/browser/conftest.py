@@ -30,16 +30,13 @@ class Watched:
 
     browser: Browser
     wrong: list[str] = field(default_factory=list)
-    allowed: list[re.Pattern[str]] = field(default_factory=list)
-    """Complaints that a test provokes."""
     _contexts: list[BrowserContext] = field(default_factory=list)
 
-    def __call__(self, address: str, *, frames: bool = False, **options: Any) -> Page:
+    def __call__(self, address: str, **options: Any) -> Page:
         """The page at an address, in a context of its own.
 
         Args:
             address: requests may go to its origin alone; of a file, to that file alone.
-            frames: don't say what pages of somebody else (MLflow) write to the console.
             options: of the context.
         """
         context = self.browser.new_context(**options)
@@ -49,9 +46,8 @@ class Watched:
         context.on("request", lambda request: self._asked(request, address))
         page.on("dialog", lambda dialog: (self.wrong.append("a dialog"), dialog.dismiss()))
         page.on("popup", lambda other: self.wrong.append(f"a window: {other.url}"))
-        if not frames:
-            page.on("console", lambda said: self._said(said.type, said.text))
-            page.on("pageerror", lambda error: self._said("error", str(error)))
+        page.on("console", lambda said: self._said(said.type, said.text))
+        page.on("pageerror", lambda error: self._said("error", str(error)))
         page.goto(address)
         return page
 
@@ -59,7 +55,7 @@ class Watched:
         """What went wrong."""
         for context in self._contexts:
             context.close()
-        return [one for one in self.wrong if not any(known.search(one) for known in self.allowed)]
+        return self.wrong
 
     def _asked(self, request: Request, address: str) -> None:
         asked, own = urlsplit(request.url), urlsplit(address)
@@ -122,7 +118,7 @@ def executed() -> Callable[[Page], bool]:
 HOSTILE = (
     "<script>window.executed = 1</script>",
     "<img src=x onerror='window.executed = 1'>",
-    "\" autofocus onfocus=\"window.executed = 1\" onmouseover=\"window.executed = 1",
+    '" autofocus onfocus="window.executed = 1" onmouseover="window.executed = 1',
     "</style></title></textarea><svg onload=window.executed=1>",
     "javascript:window.executed=1",
     "{{7*7}}${7*7}<b>bold</b>&lt;",
@@ -191,17 +187,5 @@ def serving(*command: str, folder: Path, pattern: str = r"http://127\.0\.0\.1:\d
 
 @pytest.fixture(scope="session")
 def serve() -> Serve:
-    """Starts a server for as long as the context lasts: `serve("mlflow", "server", folder=...)`."""
+    """Starts a server for as long as the context lasts: `serve("scaling.cli", ..., folder=...)`."""
     return serving
-
-
-@pytest.fixture(scope="session")
-def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A folder and the URI of a store with a real sweep, `tiny`."""
-    folder = tmp_path_factory.mktemp("study")
-    shutil.copy(Path(__file__).parents[1] / "cli" / "my_sweeps.py", folder)
-    subprocess.run(
-        [sys.executable, "-m", "scaling.cli", "sweep", "my_sweeps.py:tiny"],
-        cwd=folder, check=True, capture_output=True, timeout=400,
-    )  # fmt: skip
-    return folder, f"sqlite:///{folder / 'mlflow.db'}"
