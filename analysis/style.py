@@ -11,7 +11,7 @@ import numpy as np
 
 INK, MUTED, GRID, PAPER = "#1b1f24", "#57606b", "#d5dae0", "#fefefe"
 """Text, axes, grid and background; one spelling each, so that a page can replace them by its own."""
-CATEGORIES = ("#0072b2", "#d55e00", "#009e73", "#a0447a", "#898444", "#4099d6")
+CATEGORIES = ("#0072b2", "#d55e00", "#009e73", "#a0447a", "#898444", "#6191f2")
 """After Okabe and Ito 2008, darkened to a contrast of 3 to white. Seen without red or green
 receptors any two of them differ by more than 17 (CIE 1976); 2.3 is just noticed."""
 DARK_CATEGORIES = ("#56b4e9", "#f0894a", "#2fbf97", "#d78fc0", "#e0b13c", "#9fd0f5")
