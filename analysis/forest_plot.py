@@ -15,7 +15,7 @@ from scaling.analysis.framed import framed
 from scaling.analysis.law import Array
 from scaling.analysis.page import Page
 from scaling.analysis.text import wrapped
-from scaling.analysis.ticks import thin
+from scaling.analysis.ticks import freeze, thin
 
 ROW, MARGIN = 0.24, 0.85
 """Inches: of a row, of a panel's title and axis."""
@@ -51,6 +51,7 @@ def draw_forest(figure: Forest, page: Page) -> Canvas:
             last.xaxis.set_minor_formatter(NullFormatter())
         last.set_xlim(low, high)
         canvas.draw_without_rendering()
+        freeze(last.xaxis)
         thin(last, page)
     return canvas
 

@@ -30,7 +30,7 @@ from scaling.analysis.line_names import line_names
 from scaling.analysis.page import SCREEN, Page, page_of
 from scaling.analysis.temperatures import HeatMap
 from scaling.analysis.text import wrapped
-from scaling.analysis.ticks import thin
+from scaling.analysis.ticks import freeze, thin
 
 LINES: dict[str, Any] = {"floor": (0, (6, 3)), "reference": (0, (1, 2))}
 """Kinds of horizontal lines, with their dashes."""
@@ -128,10 +128,9 @@ def draw(figure: Drawing, page: Page = SCREEN) -> Canvas:
         with warnings.catch_warnings():
             _expect_missing_glyphs()
             canvas.draw_without_rendering()
-            if axes_of(figure)[1].ticks is None:  # ticks were found for axes of another height
-                canvas.draw_without_rendering()
         canvas.set_layout_engine("none")  # laid out once, not again for every file
         for axes, panel in zip(places, figure.panels):
+            freeze(axes.yaxis)
             thin(axes, page)
             _name_lines(axes, panel, page)
     return canvas

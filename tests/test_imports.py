@@ -53,10 +53,10 @@ FREE_OF = {
 """What a folder may not import, not even through others or inside a function."""
 
 SLOW_TO_IMPORT = (
-    "torch", "ray", "mlflow", "numpy", "pandas", "scipy", "matplotlib", "pyarrow", "jinja2", "duckdb",
-    "dash", "plotly",
+    "torch", "ray", "mlflow", "numpy", "pandas", "scipy", "matplotlib", "pyarrow", "jinja2", "duckdb", "dash", "plotly",
 )  # fmt: skip
 """What `climber --help` may not wait for."""
+
 USED_AS_TOOLS = {
     "mypy", "pandas-stubs", "pre-commit", "pytest-timeout", "ruff", "scipy-stubs", "setuptools",
 }  # fmt: skip

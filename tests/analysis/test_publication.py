@@ -123,7 +123,7 @@ def drawings(simulate: Callable[..., pd.DataFrame]) -> list[Drawing]:
     return figures(analyse(simulate(NAMES, sizes=4, seeds=1), comparison_draws=200))[0]
 
 
-@pytest.mark.parametrize("column", [None, "single", "double"])
+@pytest.mark.parametrize("column", ["single", pytest.param("double", marks=pytest.mark.slow), None])
 def test_nothing_is_clipped_or_lies_on_other_text(
     drawings: list[Drawing], column: str | None
 ) -> None:
