@@ -96,7 +96,16 @@ def pages(folder: Path) -> None:
     # Trials name their parent; what has none and is no trial is the sweep's own run.
     runs = client.search_runs([number], max_results=1000)
     parent = next(run.info.run_id for run in runs if "mlflow.parentRunId" not in run.data.tags)
-    mlflow = ("mlflow", "ui", "--backend-store-uri", store, "--port", MLFLOW.rsplit(":", 1)[1], "--workers", "1")
+    mlflow = (
+        "mlflow",
+        "ui",
+        "--backend-store-uri",
+        store,
+        "--port",
+        MLFLOW.rsplit(":", 1)[1],
+        "--workers",
+        "1",
+    )
     dashboard = ("scaling.cli", "dashboard", "quickstart", "--port", "0", "--tracking-uri", store)
     with sync_playwright() as play, served(folder, *mlflow) as process:
         browser = play.chromium.launch(

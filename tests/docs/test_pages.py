@@ -27,8 +27,6 @@ def resolve(words: tuple[str, ...]) -> tuple[click.Command, str, list[str]]:
     return command, name, rest
 
 
-
-
 def parse(command: Command, words: tuple[str, ...]) -> None:
     """Raises what click says of an unknown command, option or value, or a missing argument."""
     found, name, rest = resolve(words)

@@ -45,7 +45,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for user in range(3) for at in range(12)
     ]  # fmt: skip
     pd.DataFrame(rows).to_parquet(made / "impressions.parquet")
-    run("data", "compress", "impressions.parquet", "-o", "records.parquet", "--request", "user,request")
+    run(
+        "data",
+        "compress",
+        "impressions.parquet",
+        "-o",
+        "records.parquet",
+        "--request",
+        "user,request",
+    )
     events = [
         {"user_id": row["user"], "item_id": row["item"], "timestamp": 86400 * at, "behavior": what}
         for at, row in enumerate(rows) for what in behaviours
