@@ -22,7 +22,8 @@ def resolve(words: tuple[str, ...]) -> tuple[click.Command, str, list[str]]:
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
         with click.Context(command, info_name=name) as context:
             chosen, found, rest = command.resolve_command(context, rest)
-        assert found is not None and chosen is not None
+        assert found is not None
+        assert chosen is not None
         name, command = chosen, found
     return command, name, rest
 

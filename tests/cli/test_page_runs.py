@@ -9,9 +9,9 @@ import pytest
 
 from scaling.cli import main
 
-from ..cli.conftest import climber_in
+from .conftest import climber_in
+from .page_runs import OTHER_PAGES, PARSED_ONLY, SPECS, STUDY, TRAINING, is_named, tiny
 from .pages import ROOT, climber, commands
-from .runs import OTHER_PAGES, PARSED_ONLY, SPECS, STUDY, TRAINING, is_named, tiny
 
 BUDGETS = "(1e8, 2.4e8, 6e8)", "(1e8, 1.6e8, 2.5e8, 4e8, 6.4e8)"
 

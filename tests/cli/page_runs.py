@@ -8,7 +8,6 @@ NETWORK = "needs the network, or files that can't be given away"
 CLUSTER = "needs a cluster"
 SERVER = "goes on until Ctrl-C; started by its own tests"
 MINUTES = "measures for minutes; its own tests run it small"
-TABLE = "needs the authors' table; tests/docs/test_examples.py runs it where the shared folder is"
 
 PARSED_ONLY = {
     "sweep movielens": NETWORK,
@@ -54,7 +53,7 @@ PARSED_ONLY = {
 """Commands that are held against the command line, and not run, by what follows `climber`."""
 
 OTHER_PAGES = ("docs/refit-a-public-table.md", "docs/your-own-data.md", "docs/your-own-model.md")
-"""Their commands build on each other: test_examples.py runs these pages from top to bottom."""
+"""Their commands build on each other: test_page_examples.py runs these pages from top to bottom."""
 
 TRAINING = ("plan", "sweep", "rates")
 SWEEPS = ("SWEEP", "quickstart", "learning-rates", "ablation", "request-free")

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ..cli.conftest import Climber
-from .pages import ROOT, climber as words_of, commands, python_examples
+from .conftest import Climber
+from .pages import ROOT, commands, python_examples
+from .pages import climber as words_of
 
 DOCS = ROOT / "docs"
 
@@ -89,11 +90,8 @@ def test_refitting_a_public_table(
 
 def run_all(page: str, climber: Climber, skip: tuple[str, ...] = ()) -> None:
     """Runs the commands of a page's blocks, from top to bottom."""
-    ran = 0
-    for command in commands():
-        words = words_of(command)
-        if command.page == page and words is not None and not command.inline:
-            if words[0] not in skip:
-                climber(*words)
-                ran += 1
-    assert ran > 1
+    here = (words_of(one) for one in commands() if one.page == page and not one.inline)
+    chosen = [words for words in here if words is not None and words[0] not in skip]
+    assert len(chosen) > 1
+    for words in chosen:
+        climber(*words)
