@@ -41,9 +41,8 @@ UPWARDS = {
 SERVING = ("fastapi", "prometheus_client", "pydantic", "starlette", "uvicorn")
 """What the extra `serve` installs besides Ray Serve; `climber serve` alone imports it."""
 ONLY_IN: dict[str, tuple[str, ...]] = dict.fromkeys(SERVING, ("scaling.serving",))
-ONLY_IN |= dict.fromkeys(("dash", "plotly"), ("scaling.dashboards",))
-ONLY_IN["ray"] = ("scaling.sweeps.runner", "scaling.serving_ray")
-ONLY_IN["mlflow"] = ("scaling.tracking",)
+ONLY_IN["dash"] = ONLY_IN["plotly"] = ("scaling.dashboards",)
+ONLY_IN |= {"ray": ("scaling.sweeps.runner", "scaling.serving_ray"), "mlflow": ("scaling.tracking",)}
 """Modules whose names begin like this may import that package, no others."""
 
 FREE_OF = {

@@ -1,0 +1,97 @@
+"""The Python examples of the pages run, and print what stands below them."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from .conftest import Climber
+from .pages import ROOT, commands, python_examples
+from .pages import climber as words_of
+
+DOCS = ROOT / "docs"
+
+
+def test_the_worked_example_of_flops() -> None:
+    page = (DOCS / "flops.md").read_text()
+    (source,) = python_examples(DOCS / "flops.md")
+    printed = StringIO()
+    with redirect_stdout(printed):
+        exec(compile(source, "docs/flops.md", "exec"), {})
+    assert textwrap.indent(printed.getvalue(), "    ").rstrip() in page
+    counts = {
+        name: float(number.replace(",", ""))
+        for name, number in (line.rsplit(maxsplit=1) for line in printed.getvalue().splitlines())
+    }
+    # The table's terms, such as "524,288 + 262,144" or "2 × 98,304", make the printed counts.
+    for name, terms in re.findall(r"^\| `([a-z.]+)` \|.*\| ([^|]+) \|$", page, re.MULTILINE):
+        made = eval(terms.replace(",", "").replace("×", "*"))
+        assert made == counts[name], name
+    training = 3 * counts["total"]
+    assert f"= {training:,.0f} FLOPs, {training / 12:,.0f} for each" in page
+
+
+@pytest.mark.slow
+def test_your_own_data_from_the_file_to_the_table(
+    climber: Climber, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make, sweep = python_examples(DOCS / "your-own-data.md")
+    exec(compile(make, "docs/your-own-data.md", "exec"), {})
+    Path("my_data.py").write_text(sweep)
+    run_all("docs/your-own-data.md", climber)
+    assert Path("runs.csv").read_text().count("\n") == 1 + 2 * 2 * 3
+
+
+@pytest.mark.slow
+def test_your_own_model_from_the_file_to_the_report(
+    climber: Climber, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    models = [one for one in python_examples(ROOT / "CONTRIBUTING.md") if "register(MODELS" in one]
+    (model,), (sweep,) = models, python_examples(DOCS / "your-own-model.md")
+    quick = {
+        "widths: tuple[int, ...] = (16, 24, 32)": "widths: tuple[int, ...] = (8, 16)",
+        "(4e9, 9.7e9, 2.3e10, 5.4e10)": "(6e8, 9e8, 1.3e9, 2e9)",
+        "seeds: tuple[int, ...] = (0, 1, 2)": "seeds: tuple[int, ...] = (0,)",
+        "SyntheticConfig()": "SyntheticConfig.tiny()",
+    }
+    for long, short in quick.items():
+        assert long in sweep
+        sweep = sweep.replace(long, short)
+    Path("my_model.py").write_text(model + sweep)
+    run_all("docs/your-own-model.md", climber, skip=("rates", "list"))
+    assert "deepset" in Path("report.html").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.shared
+def test_refitting_a_public_table(
+    climber: Climber, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = shared / "scaling-data" / "besiroglu2024" / "svg_extracted_data.csv"
+    Path("svg_extracted_data.csv").write_bytes(source.read_bytes())
+    namespace: dict[str, object] = {}
+    page = (DOCS / "refit-a-public-table.md").read_text()
+    for example in python_examples(DOCS / "refit-a-public-table.md"):
+        printed = StringIO()
+        with redirect_stdout(printed):
+            exec(compile(example, "docs/refit-a-public-table.md", "exec"), namespace)
+        assert textwrap.indent(printed.getvalue(), "    ").rstrip() in page
+    run_all("docs/refit-a-public-table.md", climber, skip=("trust",))  # half a minute of its own
+    assert Path("next.json").exists()
+
+
+def run_all(page: str, climber: Climber, skip: tuple[str, ...] = ()) -> None:
+    """Runs the commands of a page's blocks, from top to bottom."""
+    here = (words_of(one) for one in commands() if one.page == page and not one.inline)
+    chosen = [words for words in here if words is not None and words[0] not in skip]
+    assert len(chosen) > 1
+    for words in chosen:
+        climber(*words)
