@@ -41,8 +41,8 @@ UPWARDS = {
 SERVING = ("fastapi", "prometheus_client", "pydantic", "starlette", "uvicorn")
 """What the extra `serve` installs besides Ray Serve; `climber serve` alone imports it."""
 ONLY_IN: dict[str, tuple[str, ...]] = dict.fromkeys(SERVING, ("scaling.serving",))
-ONLY_IN["dash"] = ONLY_IN["plotly"] = ("scaling.dashboards",)
-ONLY_IN |= {"ray": ("scaling.sweeps.runner", "scaling.serving_ray"), "mlflow": ("scaling.tracking",)}
+ONLY_IN |= {"dash": ("scaling.dashboards",), "mlflow": ("scaling.tracking",)}
+ONLY_IN["ray"] = ("scaling.sweeps.runner", "scaling.serving_ray")
 """Modules whose names begin like this may import that package, no others."""
 
 FREE_OF = {

@@ -98,6 +98,8 @@ def _asserts(node: ast.AST) -> bool:
         return False
     called = node.func
     if isinstance(called, ast.Attribute):
+        if isinstance(called.value, ast.Call) and ast.unparse(called.value.func) == "expect":
+            return True  # playwright's
         owner = called.value.id if isinstance(called.value, ast.Name) else ""
         name = f"{owner}.{called.attr}"
     else:
