@@ -11,6 +11,7 @@ from scaling.code import code_digest
 from scaling.config import canonical_json
 from scaling.results import TrialResult
 from scaling.runs import NUMERIC_COLUMNS, TEXT_COLUMNS
+from scaling.tracking_notes import NOTE, of_trial
 from scaling.trial import TrialConfig
 from scaling.units import format_si
 
@@ -70,6 +71,7 @@ def record_of(trial: TrialConfig, result: TrialResult) -> RunRecord:
     tags = {TAG_OF_TEXT[name]: texts[name] for name in TAG_OF_TEXT if texts.get(name)}
     tags |= {
         f"{TAG}kind": "trial",
+        NOTE: of_trial(trial),
         f"{TAG}schema": SCHEMA,
         f"{TAG}trial": canonical_json(trial.to_dict()),
         f"{TAG}curve": ",".join(sorted({name for p in result.curve for name in p.metrics})),
