@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from scaling.cli.declared import title_of
+from scaling.cli.truth import CURE
 
 if TYPE_CHECKING:
     from scaling.dashboards.data_section import DataShown
@@ -22,15 +23,19 @@ def sweep_data(sweep: str | None, tracking_uri: str | None) -> list[DataShown]:
 
     if sweep is None:
         return [DataShown("Not shown", note="A run table doesn't say where its data are.")]
-    from scaling.sweeps.base import Sweep
+    from scaling.datasets.base import DatasetConfig
     from scaling.tracking_read import read_spec
 
-    spec = Sweep.from_dict(read_spec(title_of(sweep), tracking_uri=tracking_uri))
     configs: dict[str, list[DatasetConfig]] = {}
-    for trial in spec.trials:
-        known = configs.setdefault(trial.dataset.name, [])
-        if trial.dataset not in known:
-            known.append(trial.dataset)
+    for trial in read_spec(title_of(sweep), tracking_uri=tracking_uri)["trials"]:
+        # The data alone: a model may be in a file that wasn't named.
+        try:
+            config = DatasetConfig.from_dict(trial["dataset"])
+        except ValueError as error:
+            return [DataShown("Not shown", note=f"{error}. Cure: name the sweep as {CURE}.")]
+        known = configs.setdefault(config.name, [])
+        if config not in known:
+            known.append(config)
     return [shown(name, known) for name, known in configs.items()]
 
 

@@ -10,6 +10,9 @@ from scaling.cli.declared import title_of
 if TYPE_CHECKING:
     from scaling.trial import TrialConfig
 
+CURE = "path.py:function"
+"""How a sweep is named whose models or data are in a file of one's own."""
+
 
 def facts_of(sweep: str, tracking_uri: str | None) -> dict[str, object]:
     """Facts about a logged sweep for its fit and report, by name."""
@@ -17,7 +20,11 @@ def facts_of(sweep: str, tracking_uri: str | None) -> dict[str, object]:
     from scaling.tracking_read import read_spec
     from scaling.units import format_si
 
-    spec = Sweep.from_dict(read_spec(title_of(sweep), tracking_uri=tracking_uri))
+    logged = read_spec(title_of(sweep), tracking_uri=tracking_uri)
+    try:
+        spec = Sweep.from_dict(logged)
+    except ValueError as error:  # a model of a file that wasn't named, say
+        return {"not said, what the models can reach": f"{error}. Cure: name the sweep as {CURE}"}
     facts: dict[str, object] = {}
     if floors := floors_at_views(spec.trials):
         facts["loss_floor_at"] = floors
