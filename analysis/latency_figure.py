@@ -32,8 +32,9 @@ def loss_vs_latency(analysis: Analysis, column: str) -> Figure | Skipped:
     layers: list[Layer] = []
     for key, table in tables.items():
         front = frontier(
-            table.assign(compute=table[column]), target=target, budgets=False, rule=LowerHull()
-        )
+            table.assign(compute=table[column]), target=target, budgets=False, rule=LowerHull(),
+            increasing=analysis.law.increasing,
+        )  # fmt: skip
         points = front.points.sort_values("compute")
         drawn: tuple[tuple[Kind, pd.DataFrame, str], ...] = (
             ("seeds", _measured(analysis.groups[key].runs, column), column),

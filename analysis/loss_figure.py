@@ -100,7 +100,9 @@ def loss_vs_axis(analysis: Analysis, axis: str) -> Figure | Skipped:
         runs, layers = analysis.groups[key].runs, []
         for label, budget in budgets.items():
             here = _at(table, budget)
-            best = here.loc[here.groupby(axis)[target].idxmin()].sort_values(axis)
+            values = here.groupby(axis)[target]
+            rows = values.idxmax() if analysis.law.increasing else values.idxmin()
+            best = here.loc[rows].sort_values(axis)
             layers += [
                 marks("seeds", label, _at(runs, budget), axis, target),
                 marks("configurations", label, here, axis, target),

@@ -19,6 +19,8 @@ _SHOWN = ("width", "depth", "blocks", "seq_len", "batch_size")
 def loss_vs_lr(analysis: Analysis) -> Figure | Skipped:
     """A panel per group, a curve per size; `Skipped` where no size was trained at enough rates."""
     target = analysis.target
+    if analysis.law.increasing:
+        return Skipped(NAME, f"rates are compared by a loss, not by {target}")
     curves = {
         name: rate_curves(group.runs, target=target)
         for name, group in analysis.groups.items()

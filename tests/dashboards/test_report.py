@@ -106,7 +106,8 @@ def test_says_everything_it_should(tmp_path: Path) -> None:
     ):
         assert wanted in text, wanted
     assert text.index("needs less compute") < text.index("Fitted laws")
-    assert page.tags.count("svg") == 3
+    drawn, _ = figures(analyse(runs, bootstrap=100))
+    assert page.tags.count("svg") == len(drawn) >= 3
 
 
 def test_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
