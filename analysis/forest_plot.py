@@ -39,7 +39,7 @@ def draw_forest(figure: Forest, page: Page) -> Canvas:
         last = grid[-1][0]
         # The axis is about half as wide as the page; its label may begin left of it.
         last.set_xlabel(
-            style.literal("\n".join(wrapped(figure.x_label, 0.55 * page.width, page.text)))
+            style.literal("\n".join(wrapped(figure.x_label, 0.55 * page.width, page.text, most=3)))
         )
         if figure.log:
             last.set_xscale("log")

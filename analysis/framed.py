@@ -15,6 +15,9 @@ from scaling.analysis import style
 from scaling.analysis.page import Page
 from scaling.analysis.text import wrapped
 
+LONGEST_TITLE, LONGEST_NOTE = 3, 12
+"""Lines; a name in them may be a megabyte long."""
+
 
 @contextmanager
 def framed(
@@ -56,7 +59,7 @@ def more_height(title: str, width: float, page: Page) -> float:
 def noted(notes: Sequence[str], page: Page, width: float | None = None) -> list[str]:
     """Notes as lines that fit into `width` inches, by default the page's."""
     room = 0.98 * (width or page.width)
-    return [line for note in notes for line in wrapped(note, room, page.notes)]
+    return [line for note in notes for line in wrapped(note, room, page.notes, most=LONGEST_NOTE)]
 
 
 def write_notes(bottom: SubFigure, lines: Sequence[str], top: float, page: Page) -> None:
@@ -73,4 +76,4 @@ def line_height(page: Page) -> float:
 
 
 def _title(title: str, width: float, page: Page) -> list[str]:
-    return wrapped(title, 0.97 * width, page.title, bold=True)
+    return wrapped(title, 0.97 * width, page.title, bold=True, most=LONGEST_TITLE)

@@ -118,9 +118,11 @@ def draw(figure: Drawing, page: Page = SCREEN) -> Canvas:
         size = mpl.rcParams["axes.labelsize"]
         for axes, panel in zip(places, figure.panels):
             _panel(axes, panel, figure, across, page)
-            axes.set_xlabel(style.literal("\n".join(wrapped(figure.x_label, across, size))))
+            axes.set_xlabel(style.literal("\n".join(wrapped(figure.x_label, across, size, most=2))))
         for line in grid:
-            line[0].set_ylabel(style.literal("\n".join(wrapped(figure.y_label, down, size))))
+            line[0].set_ylabel(
+                style.literal("\n".join(wrapped(figure.y_label, down, size, most=2)))
+            )
         for axes in places[len(figure.panels) :]:
             axes.set_visible(False)
         _limits(places, figure)

@@ -208,7 +208,7 @@ def test_long_and_turning_names_are_cut_and_shown(tmp_path: Path) -> None:
     runs = table((long, turning))
     runs.loc[3, ["status", "reason"]] = ["failed", long]
     page = written(tmp_path / "report.html", runs, title=long, facts={turning: long})
-    assert (tmp_path / "report.html").stat().st_size < 2_000_000
+    assert (tmp_path / "report.html").stat().st_size < 4_000_000
     assert "\u202e" not in page.text
     assert "\x1b" not in page.text
     assert "abc\ufffddef\ufffd[31m" in page.text
@@ -224,7 +224,7 @@ def test_the_checklist_says_what_was_recorded_and_what_was_not(tmp_path: Path) -
         "learning rates 0.0025",
         "batch size, requests not recorded",
         "precision, device fp32; not recorded",
-        "training compute C, FLOPs 316G to 10T (1.5 decades)",
+        "training compute C, FLOPs 3.16e11 to 1e13 (1.5 decades)",
         "seeds of a configuration 2",
         "stopped before their budget was spent none",
     ):
