@@ -211,4 +211,7 @@ def test_closing_ends_the_thread(store: str) -> None:
     Sweep(store)
     with reading(store) as reader:
         reader.known("study")
-    assert "runs" not in {thread.name for thread in threading.enumerate()}
+        before = threading.active_count()
+    reader._thread.join(60)  # it ends its look at the store first
+    assert not reader._thread.is_alive()
+    assert threading.active_count() < before
