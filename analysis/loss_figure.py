@@ -100,8 +100,8 @@ def loss_vs_axis(analysis: Analysis, axis: str) -> Figure | Skipped:
         runs, layers = analysis.groups[key].runs, []
         for label, budget in budgets.items():
             here = _at(table, budget)
-            values = here.groupby(axis)[target]
-            rows = values.idxmax() if analysis.law.increasing else values.idxmin()
+            by_value = here.groupby(axis)[target]
+            rows = by_value.idxmax() if analysis.law.increasing else by_value.idxmin()
             best = here.loc[rows].sort_values(axis)
             layers += [
                 marks("seeds", label, _at(runs, budget), axis, target),

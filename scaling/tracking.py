@@ -29,11 +29,11 @@ from scaling.tracking_mlflow import (
     without_own_retries,
 )
 from scaling.tracking_models import MODEL_BYTES, LogModels, Shelf, put
-from scaling.tracking_notes import NOTE, of_sweep
+from scaling.tracking_notes import of_sweep
 from scaling.tracking_record import EVALUATION, TAG, RunRecord, record_of
 from scaling.tracking_retry import Patience
 from scaling.tracking_store import StoreError, resolve_uri, store_errors
-from scaling.tracking_sweep import open_sweep
+from scaling.tracking_sweep import describe, open_sweep
 from scaling.trial import TrialConfig
 from scaling.units import write_text
 
@@ -106,7 +106,7 @@ class SweepTracker:
         """Keep the resolved sweep, so that it can be run again: `spec.json`, and all former ones."""
         commit = git_commit()
         note = of_sweep(self.title, spec)
-        tags = {f"{TAG}spec": digest_of(spec), NOTE: note}
+        tags = {f"{TAG}spec": digest_of(spec)}
         if commit:
             tags |= {f"{TAG}git_commit": commit, "mlflow.source.git.commit": commit}
         with tempfile.TemporaryDirectory() as folder:
@@ -115,7 +115,7 @@ class SweepTracker:
                 write_text(path, canonical_json(spec))
             self.patience(lambda: self._client.log_artifacts(self.parent_id, folder))
             self.patience(lambda: self._tag(self.parent_id, tags))
-            self.patience(lambda: self._client.set_experiment_tag(self.experiment_id, NOTE, note))
+            self.patience(lambda: describe(self._client, self.experiment_id, self.parent_id, note))
 
     def attach(self, paths: Sequence[Path], folder: str | None = None) -> None:
         """Add files (a fit, a report) to the parent run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -59,7 +60,14 @@ def of_sweep(title: str, spec: Mapping[str, Any]) -> str:
 def code(text: str) -> str:
     """A name as Markdown's code: nothing in it is markup."""
     short = text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…"
-    return "`" + "".join("'" if c == "`" else " " if c in "\r\n" else c for c in short) + "`"
+    return "`" + "".join("'" if c == "`" else _visible(c) for c in short) + "`"
+
+
+def _visible(character: str) -> str:
+    """The character, or what stands for one that nobody sees and that may turn the line around."""
+    if character in "\r\n\t":
+        return " "
+    return "\ufffd" if unicodedata.category(character)[0] == "C" else character
 
 
 def _part(trial: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scaling.tracking_mlflow import MlflowClient, MlflowException, Run
+from scaling.tracking_notes import NOTE
 from scaling.tracking_record import TAG
 from scaling.tracking_store import (
     artifact_location,
@@ -11,6 +12,9 @@ from scaling.tracking_store import (
     resolve_uri,
     store_errors,
 )
+
+_OWN = f"{TAG}description"
+"""The tag that holds the description as it was written here."""
 
 
 def open_sweep(title: str, tracking_uri: str | None = None) -> tuple[MlflowClient, str, str]:
@@ -37,6 +41,19 @@ def parent_run(client: MlflowClient, experiment_id: str) -> Run | None:
         max_results=1,
     )
     return found[0] if found else None
+
+
+def describe(client: MlflowClient, experiment_id: str, parent_id: str, note: str) -> None:
+    """Set the description of a sweep's experiment and parent run, but for one that somebody has
+    written or changed by hand."""
+    experiment = client.get_experiment(experiment_id).tags
+    if experiment.get(NOTE) in (None, "", experiment.get(_OWN)):
+        client.set_experiment_tag(experiment_id, NOTE, note)
+        client.set_experiment_tag(experiment_id, _OWN, note)
+    run = client.get_run(parent_id).data.tags
+    if run.get(NOTE) in (None, "", run.get(_OWN)):
+        client.set_tag(parent_id, NOTE, note)
+        client.set_tag(parent_id, _OWN, note)
 
 
 def _create_experiment(client: MlflowClient, uri: str, title: str) -> str:

@@ -42,10 +42,27 @@ def test_runs_and_experiment_are_described(store: str) -> None:
     assert told.startswith("`transformer`: depth 1, width 16, 8 events; 20 GFLOP on `synthetic`")
 
 
-@pytest.mark.parametrize("name", ["a`b", "x\n# big", "<script>alert(1)</script>", "y" * 1_000_000])
+def test_what_somebody_wrote_stays(store: str) -> None:
+    sweep = Sweep(title="study", trials=(trial_of(0),))
+    larger = Sweep(title="study", trials=(trial_of(0), trial_of(1)))
+    client = MlflowClient(store)
+    with SweepTracker("study", tracking_uri=store) as tracker:
+        tracker.log_spec(sweep.to_dict())
+        client.set_tag(tracker.parent_id, NOTE, "My own words.")
+        tracker.log_spec(larger.to_dict())
+        experiment = client.get_experiment(tracker.experiment_id).tags[NOTE]
+        assert client.get_run(tracker.parent_id).data.tags[NOTE] == "My own words."
+    assert experiment == of_sweep("study", larger.to_dict())
+
+
+@pytest.mark.parametrize(
+    "name", ["a`b", "x\n# big", "<script>alert(1)</script>", "a\u202eb\x1b[31m", "y" * 1_000_000]
+)
 def test_a_name_is_no_markup(name: str) -> None:
     shown = code(name)
     assert len(shown) <= 82
     assert shown.count("`") == 2
     assert "\n" not in shown
+    assert "\u202e" not in shown
+    assert "\x1b" not in shown
     assert shown in of_sweep(name, {"trials": [{"dataset": {"name": name}}]})
