@@ -29,8 +29,7 @@ from scaling.config import canonical_json
 from scaling.datasets.conversion_columns import ColumnFile, column_blocks
 from scaling.datasets.conversion_dictionaries import write_dictionary
 from scaling.datasets.conversion_engine import Engine, Progress, explained, opened
-from scaling.datasets.conversion_leftovers import lock_file, work_folder
-from scaling.datasets.conversion_lock import locked
+from scaling.datasets.conversion_leftovers import work_folder
 from scaling.datasets.conversion_parts import write_parts
 from scaling.datasets.conversion_tables import (
     Facts,
@@ -39,6 +38,7 @@ from scaling.datasets.conversion_tables import (
     read_events,
     stage,
 )
+from scaling.datasets.locks import lock_file, locked
 from scaling.datasets.schema import check_schema, schema_facts
 from scaling.datasets.store import FORMAT, MANIFEST, is_stored
 

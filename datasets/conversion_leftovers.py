@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from scaling.datasets.conversion_lock import is_held
+from scaling.datasets.locks import is_held, lock_file
 
 PARTIAL = ".partial"
 
@@ -13,11 +13,6 @@ PARTIAL = ".partial"
 def work_folder(path: Path) -> Path:
     """Where the unfinished work on a prepared log stands."""
     return path.with_name(f".{path.name}{PARTIAL}")
-
-
-def lock_file(path: Path) -> Path:
-    """What the process that works on a prepared log holds."""
-    return path.with_name(f".{path.name}.lock")
 
 
 def interrupted(path: Path) -> list[Path]:

@@ -32,7 +32,7 @@ from scaling.datasets.request_index import RequestIndex
 from scaling.datasets.request_tables import FORMAT, open_tables
 from scaling.datasets.requests import BatchMaker
 from scaling.datasets.splits import SPLIT_RULES, SplitRule
-from scaling.datasets.store import is_stored, load_log, save_log
+from scaling.datasets.store import keep_log, load_log
 from scaling.portrait import Portrait
 
 Ints = npt.NDArray[np.int64]
@@ -160,9 +160,7 @@ class LoggedConfig(DatasetConfig):
     def prepare(self) -> Path:
         """The folder of the prepared log; written on the first call for the same content."""
         path = self.prepared_path()
-        if not is_stored(path):
-            log, facts = self.read()
-            save_log(log, path, facts)
+        keep_log(path, self.read)
         return path
 
     def identity(self) -> dict[str, Any]:

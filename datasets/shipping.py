@@ -13,7 +13,7 @@ from pathlib import Path
 from pyarrow import fs
 
 from scaling.config import cache_dir
-from scaling.datasets.conversion_lock import locked
+from scaling.datasets.locks import lock_file, locked
 from scaling.datasets.store import MANIFEST, files_of, is_stored, written_aside
 
 _CHUNK = 2**24
@@ -50,7 +50,7 @@ def obtain(prepared: Path, place: str) -> None:
     """
     if is_stored(prepared):
         return
-    with locked(prepared.with_name(f".{prepared.name}.lock"), lambda: None):
+    with locked(lock_file(prepared), lambda: None):
         if is_stored(prepared):  # another process of this node was first
             return
         try:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from scaling.datasets.locks import lock_file, locked
 from scaling.datasets.log import EventLog
 from scaling.datasets.schema import schema_facts, schema_from_facts
 
@@ -47,6 +48,27 @@ def save_log(log: EventLog, path: Path, facts: Mapping[str, Any] | None = None) 
             _save_array(aside / f"{name}.npy", array)
         (aside / MANIFEST).write_text(json.dumps(manifest, indent=1))
     return path
+
+
+def keep_log(path: Path, read: Callable[[], tuple[EventLog, Mapping[str, Any]]]) -> None:
+    """Writes the log and facts that `read` gives, unless a log stands there.
+
+    Of processes that begin at once one reads; the others wait for what it writes. None replaces a
+    log that another may have begun to read.
+
+    Raises:
+        ValueError: as `save_log`, and what `read` raises.
+    """
+    if is_stored(path):
+        return
+    with ExitStack() as held:
+        try:
+            held.enter_context(locked(lock_file(path), lambda: None))
+        except OSError as error:
+            raise _cannot_write(path, error) from error
+        if not is_stored(path):
+            log, facts = read()
+            save_log(log, path, facts)
 
 
 def load_log(path: Path) -> tuple[EventLog, dict[str, Any]]:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from scaling.batch import Batch, Candidates, Context, Schema, View, ViewBatch
-from scaling.datasets.conversion_lock import locked
+from scaling.datasets.locks import locked
 from scaling.machine import torch_threads
 from scaling.models.base import ModelConfig, Ranker
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from scaling.datasets import conversion_parts
-from scaling.datasets.conversion_leftovers import described, interrupted, lock_file
-from scaling.datasets.conversion_lock import locked
+from scaling.datasets.conversion_leftovers import described, interrupted
+from scaling.datasets.locks import lock_file, locked
 from scaling.datasets.store import is_stored
 from scaling.datasets.yambda import YambdaConfig
 from scaling.datasets.yambda_made import write_events
@@ -135,7 +135,7 @@ def test_two_processes_convert_once(config: YambdaConfig) -> None:
     """The second waits, and finds the log."""
     path = config.prepared_path()
     seen: list[str] = []
-    with locked(path.with_name(f".{path.name}.lock"), lambda: None):
+    with locked(lock_file(path), lambda: None):
         thread = threading.Thread(
             target=lambda: config.prepare(progress=lambda stage, share: seen.append(stage))
         )

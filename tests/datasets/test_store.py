@@ -6,8 +6,11 @@ import json
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +19,7 @@ from scaling.config import cache_dir
 from scaling.datasets.log import EventLog
 from scaling.datasets.store import (
     is_stored,
+    keep_log,
     load_log,
     save_log,
     written_aside,
@@ -97,6 +101,32 @@ def test_a_full_disk_leaves_nothing_behind(random_log: MakeLog, tmp_path: Path) 
     )
     assert re.search(r"cannot write .*log: .*CLIMBER_CACHE", saving.stdout)
     assert not list(target.parent.iterdir())
+
+
+def test_of_many_that_begin_at_once_one_reads(random_log: MakeLog, tmp_path: Path) -> None:
+    """The others wait: a log that was replaced under a reader's hands would be torn."""
+    readers, second = 0, threading.Event()
+
+    def read() -> tuple[EventLog, dict[str, Any]]:
+        nonlocal readers
+        readers += 1
+        if readers > 1:
+            second.set()
+        second.wait(0.5)
+        return random_log(0), {}
+
+    path = tmp_path / "cache" / "log"
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: keep_log(path, read), range(4)))
+    assert readers == 1
+    assert load_log(path)[0].fingerprint() == random_log(0).fingerprint()
+    assert [kept.name for kept in path.parent.iterdir()] == ["log"]
+
+
+def test_a_cache_that_cannot_be_made_is_named(random_log: MakeLog, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match=r"cannot write .*file/log: .*CLIMBER_CACHE"):
+        keep_log(tmp_path / "file" / "log", lambda: (random_log(0), {}))
 
 
 def test_a_place_that_is_a_file_is_named(random_log: MakeLog, tmp_path: Path) -> None:

@@ -9,6 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def lock_file(path: Path) -> Path:
+    """What the process that works on a prepared log holds."""
+    return path.with_name(f".{path.name}.lock")
+
+
 @contextmanager
 def locked(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
     """Holds the lock file `path`; the kernel lets go of it however the process ends.
