@@ -41,7 +41,12 @@ COSTS = {
         Cost("params", "parameters", "parameters"),
     )
 }
-"""By column of the run table."""
+"""What architectures are compared at, by column of the run table."""
+AXES_OF_COST = COSTS | {
+    "examples": Cost("examples", "training examples", "labelled candidates"),
+    "wall_seconds": Cost("wall_seconds", "wall-clock time", "s", by_machine=True),
+}
+"""What a loss is drawn against."""
 MACHINE = ("device", "threads", "precision")
 
 

@@ -8,6 +8,8 @@ import pandas as pd
 from scaling.analysis.figure import Figure, Layer, Panel, Skipped
 from scaling.analysis.findings import Analysis
 from scaling.analysis.law import Array
+from scaling.analysis.said import said_once
+from scaling.units import counted
 
 NAME = "learning_curves"
 LOSS = "train_loss"
@@ -52,13 +54,13 @@ def learning_curves(analysis: Analysis, curves: pd.DataFrame) -> Figure | Skippe
     known = known[(known["compute"] > 0) & (known.groupby("run_id").cumcount() >= WARM_UP)]
     parts = {str(name): part.sort_values("compute") for name, part in known.groupby("run_id")}
     layers: list[Layer] = []
-    notes, keys = [], []
+    told, keys = [], []
     for key, group in analysis.groups.items():
         runs = group.runs
         listed = [] if "run_id" not in runs else [str(one) for one in runs["run_id"].dropna()]
         mine = {name: parts[name] for name in listed if name in parts and len(parts[name]) > 1}
         if not mine:
-            notes.append(f"{key}: no learning curve was logged")
+            told.append((key, "no learning curve was logged"))
             continue
         keys.append(key)
         layers += [
@@ -66,7 +68,8 @@ def learning_curves(analysis: Analysis, curves: pd.DataFrame) -> Figure | Skippe
             for name, one in mine.items()
         ]
         layers.append(Layer("curve", key, *envelope(list(mine.values()))))
-        notes.append(f"{key}: {len(mine)} curves of {len(listed)} runs")
+        told.append((key, f"{counted(len(mine), 'curve')} of {counted(len(listed), 'run')}"))
+    notes = said_once(told)
     if not keys:
         return Skipped(NAME, "; ".join(notes) or "no learning curve was logged")
     return Figure(

@@ -9,15 +9,15 @@ import pandas as pd
 from scaling.analysis.bars import Bars, Forest, TimeBars
 from scaling.analysis.compare_figure import multiplier_vs_compute
 from scaling.analysis.cost import COSTS
+from scaling.analysis.cost_figure import COLUMNS, loss_vs_cost
 from scaling.analysis.crossing_figure import crossings
 from scaling.analysis.curve_figure import learning_curves
 from scaling.analysis.figure import Figure, Skipped
 from scaling.analysis.findings import Analysis
 from scaling.analysis.holdout_figure import forecasts
 from scaling.analysis.isoflop_figure import NAME as ISOFLOP
-from scaling.analysis.isoflop_figure import isoflop_valleys
+from scaling.analysis.isoflop_figure import isoflop_valleys, without_sizes
 from scaling.analysis.isoflop_groups import isoflop_of
-from scaling.analysis.latency_figure import COLUMNS, loss_vs_latency
 from scaling.analysis.loss_figure import loss_vs_axis, loss_vs_compute
 from scaling.analysis.optima_figure import optima_vs_compute
 from scaling.analysis.rate_figure import loss_vs_lr
@@ -50,7 +50,7 @@ def figures(
 
     Returns:
         the figures, and the figures that have nothing to show, with reasons. What few tables have
-        (latency, learning rates, learned temperatures, several contests) is not missed elsewhere.
+        (times, learning rates, learned temperatures, several contests) is not missed elsewhere.
     """
     contests = [one for one in analysis.contests if isinstance(one, Versus)]
     compute = COSTS["compute"]
@@ -64,7 +64,7 @@ def figures(
     rare: list[Drawing | Skipped] = [
         *(loss_vs_axis(analysis, axis) for axis in ("depth", "width") if _apart(analysis, axis)),
         loss_vs_axis(analysis, "blocks"),
-        *(loss_vs_latency(analysis, column) for column in COLUMNS), loss_vs_lr(analysis),
+        *(loss_vs_cost(analysis, column) for column in COLUMNS), loss_vs_lr(analysis),
     ]  # fmt: skip
     found += [one for one in rare if not isinstance(one, Skipped)]
     if (learned := temperatures(analysis)) is not None:
@@ -94,6 +94,8 @@ def _of_budgets(analysis: Analysis) -> list[Drawing | Skipped]:
     found = isoflop_of(analysis, ISOFLOP)
     if isinstance(found, Skipped):
         return [found]
+    if why := without_sizes(found):
+        return [Skipped(ISOFLOP, why)]
     optima = optima_vs_compute(found)
     # Without the best size, the best data and shape are not missed besides.
     missed = [one for one in optima if isinstance(one, Skipped)][:1]

@@ -27,11 +27,14 @@ COLOURS = "PuOr_r"
 def draw_heat_map(figure: HeatMap, page: Page) -> Canvas:
     """The maps below each other, on one scale of colours, with the notes at the foot."""
     rows = [len(panel.rows) for panel in figure.panels]
-    above = (CELL * sum(rows) + MARGIN * len(rows) + 0.35) * page.scale
+    titles = [_title(panel, page) for panel in figure.panels]
+    more = sum(len(lines) - 1 for lines in titles) * 1.25 * page.panel_title / 72
+    above = (CELL * sum(rows) + MARGIN * len(rows) + 0.35) * page.scale + more
     with framed(figure.title, figure.notes, above, page, grid=False) as (canvas, top):
         grid: Any = top.subplots(len(figure.panels), 1, squeeze=False, height_ratios=rows)
-        for (axes,), panel in zip(grid, figure.panels):
+        for (axes,), panel, title in zip(grid, figure.panels, titles):
             _panel(axes, panel, figure.span, page)
+            axes.set_title(style.literal("\n".join(title)), fontweight="bold")
             axes.set_ylabel(style.literal(figure.y_label))
         grid[-1][0].set_xlabel(style.literal(figure.x_label))
     return canvas
@@ -41,8 +44,6 @@ def _panel(axes: Axes, panel: HeatPanel, span: float, page: Page) -> None:
     rows, columns = panel.values.shape
     scale = mpl.colormaps[COLOURS]
     logs = np.log(panel.values)
-    (title,) = wrapped(panel.title, 0.8 * page.width, page.text, bold=True, most=1)
-    axes.set_title(style.literal(title), fontweight="bold")
     # A mesh stays a drawing in SVG, where an image would become pixels.
     axes.pcolormesh(
         np.ma.masked_invalid(logs), cmap=scale, vmin=-span, vmax=span,
@@ -50,9 +51,8 @@ def _panel(axes: Axes, panel: HeatPanel, span: float, page: Page) -> None:
     )  # fmt: skip
     texts = panel.texts or tuple(tuple(_shown(log) for log in row) for row in logs)
     widest = max(width_of(text, 1.0) for row in texts for text in row)
-    # Beside the map stand the names of its rows; numbers that don't fit get smaller.
-    names_width = max(width_of(style.short(n, LONGEST_NAME), page.text) for n in panel.rows)
-    room = (page.width - names_width - 0.6 * page.scale) / columns
+    # Numbers that don't fit get smaller.
+    room = _width(panel, page) / columns
     size = min(page.text, max(4.0, 0.92 * room / max(widest, 1e-9)))
     for row in range(rows):
         for column in range(columns):
@@ -75,6 +75,16 @@ def _panel(axes: Axes, panel: HeatPanel, span: float, page: Page) -> None:
     axes.invert_yaxis()
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
+
+
+def _width(panel: HeatPanel, page: Page) -> float:
+    """Of the map in inches: beside it stand the names of its rows."""
+    names = max(width_of(style.short(name, LONGEST_NAME), page.text) for name in panel.rows)
+    return page.width - names - 0.6 * page.scale
+
+
+def _title(panel: HeatPanel, page: Page) -> list[str]:
+    return wrapped(panel.title, _width(panel, page), page.panel_title, bold=True, most=2)
 
 
 def _shown(log: float) -> str:

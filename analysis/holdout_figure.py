@@ -8,7 +8,8 @@ import numpy as np
 
 from scaling.analysis.figure import Figure, Layer, Panel, Skipped
 from scaling.analysis.holdout import HoldOut
-from scaling.analysis.residual_figure import COMPUTE
+from scaling.analysis.quantity import COMPUTE
+from scaling.analysis.said import said_once
 from scaling.analysis.trust import GroupTrust
 
 NAME = "holdout"
@@ -25,7 +26,7 @@ def forecasts(groups: Mapping[str, GroupTrust]) -> Figure | Skipped:
         groups: as in `Trust.groups`.
     """
     held = {name: group.held for name, group in groups.items() if group.held is not None}
-    reasons = [f"{name}: {one.reason}" for name, one in groups.items() if one.held is None]
+    reasons = said_once((name, one.reason) for name, one in groups.items() if one.held is None)
     if not held:
         return Skipped(NAME, "; ".join(reasons) or "nothing was held out")
     errors = [step.measured / step.predicted - 1 for one in held.values() for step in one.steps]
@@ -41,7 +42,7 @@ def forecasts(groups: Mapping[str, GroupTrust]) -> Figure | Skipped:
         notes.append(f"{cut} of {len(ratios)} ends of intervals lie beyond {most:.0%} and are cut")
     return Figure(
         name=NAME, title="Hold-out: the next compute, forecast from less",
-        x_label=COMPUTE, y_label=f"measured {first.target} / forecast \N{MINUS SIGN} 1 (%)",
+        x_label=COMPUTE.label, y_label=f"measured {first.target} / forecast \N{MINUS SIGN} 1 (%)",
         panels=tuple(Panel(name, _layers(name, one, most, ends)) for name, one in held.items()),
         keys=tuple(held), labels=tuple(held), ordered=False, frontier="measured (0: the forecast)",
         notes=(*notes, *reasons),

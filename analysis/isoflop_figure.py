@@ -9,11 +9,12 @@ import numpy as np
 from scaling.analysis.figure import Figure, Layer, Panel, Skipped, label_of, title_of
 from scaling.analysis.isoflop_result import Isoflop, IsoflopGroup
 from scaling.analysis.marks import marks
-from scaling.analysis.valley import window
+from scaling.analysis.quantity import QUANTITIES
+from scaling.analysis.said import said_once
+from scaling.analysis.valley import FEWEST, window
 from scaling.units import format_si
 
 NAME = "isoflop"
-SIZES = {"params": "dense parameters", "flops_per_request": "forward FLOPs per request"}
 BEST = {
     "params": "parameters grow",
     "flops_per_request": "FLOPs per request grow",
@@ -30,11 +31,12 @@ def isoflop_valleys(analysis: Isoflop) -> Figure | Skipped:
     if not groups:
         return Skipped(NAME, "no group has a budget")
     panels = tuple(Panel(name, _layers(group, analysis, labels)) for name, group in groups.items())
+    size = QUANTITIES[analysis.size]
     keys = tuple(dict.fromkeys(labels[compute] for compute in sorted(labels)))
     return Figure(
         name=NAME,
-        title=f"{title_of(analysis.target)} against {SIZES[analysis.size]}, a line per training budget",
-        x_label=SIZES[analysis.size],
+        title=f"IsoFLOP: {title_of(analysis.target).lower()} against {size.words} at equal compute",
+        x_label=size.label,
         y_label=label_of(analysis.target),
         panels=panels,
         keys=keys,
@@ -43,6 +45,19 @@ def isoflop_valleys(analysis: Isoflop) -> Figure | Skipped:
         frontier=f"minimum ({analysis.method})",
         notes=_notes(groups, analysis, labels),
     )
+
+
+def without_sizes(analysis: Isoflop) -> str:
+    """Why there is no valley to look for: no budget of any group has sizes enough. Empty where one
+    has."""
+    if any(
+        budget.table[analysis.size].nunique() >= FEWEST
+        for group in analysis.groups.values()
+        for budget in group.budgets
+    ):
+        return ""
+    told = [(name, one.reason) for name, group in analysis.groups.items() for one in group.refused]
+    return "; ".join(said_once(dict.fromkeys(told)))
 
 
 def _layers(group: IsoflopGroup, analysis: Isoflop, labels: dict[float, str]) -> tuple[Layer, ...]:

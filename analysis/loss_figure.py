@@ -7,24 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from scaling.analysis.figure import Figure, Kind, Layer, Panel, Skipped, label_of, title_of
+from scaling.analysis.figure import Figure, Layer, Panel, Skipped, label_of, title_of
 from scaling.analysis.findings import Analysis, Group
+from scaling.analysis.law_line import law_line
 from scaling.analysis.marks import marks, positive
+from scaling.analysis.quantity import COMPUTE, QUANTITIES
 from scaling.analysis.result import number
+from scaling.analysis.said import said_once
 from scaling.units import format_si
 
 FAR = 1.5
 """A line further from the marks than this many times their own range is told, not drawn."""
-REACH = 3.0
-"""How far beyond the largest measured compute a curve is drawn, as `beyond`."""
-AXES = {
-    "params": "dense parameters",
-    "seq_len": "sequence length (events read)",
-    "depth": "depth (layers)",
-    "width": "width",
-    "blocks": "blocks",
-}
-"""Axes of an architecture that a loss can be drawn against, with their names."""
 
 
 def loss_vs_compute(analysis: Analysis) -> Figure | Skipped:
@@ -59,12 +52,13 @@ def loss_vs_compute(analysis: Analysis) -> Figure | Skipped:
             how = "linearised" if analysis.interval_method == "profile" else "bootstrap"
             lines += f"; bands: {analysis.level:.0%} intervals ({how})"
         notes.append(f"{lines}; dashed beyond the data")
-        notes += [f"{key}: no fit, {group.error}" for key, group in groups.items() if group.error]
+        failed = {key: group.error for key, group in groups.items() if group.error}
+        notes += said_once((key, f"no fit, {error}") for key, error in failed.items())
     else:
         notes.append(f"no curve: law {analysis.law.name!r} isn't one in compute")
     return Figure(
-        name=name, title=f"{title_of(target)} against training compute",
-        x_label="training compute (FLOPs)", y_label=label_of(target),
+        name=name, title=f"{title_of(target)} against {COMPUTE.words}", x_label=COMPUTE.label,
+        y_label=label_of(target),
         panels=(Panel("", tuple(layers)),), keys=tuple(groups),
         labels=tuple(_label(key, group, analysis.level) for key, group in groups.items()),
         ordered=False, frontier=_chosen_by(groups), notes=tuple(notes),
@@ -79,8 +73,8 @@ def loss_vs_axis(analysis: Analysis, axis: str) -> Figure | Skipped:
     Raises:
         ValueError: an unknown axis.
     """
-    if axis not in AXES:
-        raise ValueError(f"unknown axis {axis!r}; valid: {', '.join(AXES)}")
+    if axis not in QUANTITIES:
+        raise ValueError(f"unknown axis {axis!r}; valid: {', '.join(QUANTITIES)}")
     name, target = f"loss_vs_{axis}", analysis.target
     tables = {key: group.configurations for key, group in analysis.groups.items()}
     shown = {
@@ -93,7 +87,7 @@ def loss_vs_axis(analysis: Analysis, axis: str) -> Figure | Skipped:
         seen = (
             f"only one value, {min(values):g}" if len(values) == 1 else "no two values to compare"
         )
-        return Skipped(name, f"{AXES[axis]}: {seen if values else 'not in the table'}")
+        return Skipped(name, f"{QUANTITIES[axis].label}: {seen if values else 'not in the table'}")
     budgets = _budgets(shown)
     panels = []
     for key, table in shown.items():
@@ -121,29 +115,25 @@ def loss_vs_axis(analysis: Analysis, axis: str) -> Figure | Skipped:
     ticks = np.unique(np.concatenate([table[axis].to_numpy(float) for table in shown.values()]))
     lines = ", a line per training budget" if len(budgets) > 1 else ""
     return Figure(
-        name=name, title=f"{title_of(target)} against {AXES[axis].split(' (')[0]}{lines}",
-        x_label=AXES[axis], y_label=label_of(target), panels=tuple(panels),
+        name=name, title=f"{title_of(target)} against {QUANTITIES[axis].words}{lines}",
+        x_label=QUANTITIES[axis].label, y_label=label_of(target), panels=tuple(panels),
         keys=tuple(budgets), labels=tuple(budgets), ordered=len(budgets) > 1,
         frontier=_chosen_by(analysis.groups),
         ticks=tuple(ticks) if axis != "params" and len(ticks) <= 12 else (),
-        notes=(*(f"{key} has one value only and is left out" for key in left_out), *told),
+        notes=(*said_once((key, "one value only, left out") for key in left_out), *told),
     )  # fmt: skip
 
 
 def _curve(key: str, group: Group, level: float) -> list[Layer]:
     if group.fit is None or group.fit.law.variables != ("compute",):
         return []
-    low, high = group.fit.measured["compute"]
-    layers = []
-    kinds: list[tuple[Kind, float, float]] = [("curve", low, high), ("beyond", high, high * REACH)]
-    for kind, begin, end in kinds:
-        x = np.geomspace(begin, end, 60 if kind == "curve" else 20)
-        layers.append(Layer(kind, key, x, group.fit.predict({"compute": x})))
-    x = np.geomspace(low, high * REACH, 80)
-    lower, upper = group.fit.band({"compute": x}, level)
-    if np.isfinite(lower).all() and np.isfinite(upper).all():
-        layers.append(Layer("band", key, x, lower, upper))
-    return layers
+    fit = group.fit
+    return law_line(
+        key,
+        fit.measured["compute"],
+        lambda x: fit.predict({"compute": x}),
+        lambda x: fit.band({"compute": x}, level),
+    )
 
 
 def _fitted_to(groups: dict[str, Group]) -> str:

@@ -29,6 +29,15 @@ def positive(table: pd.DataFrame, column: str) -> pd.Series[bool]:
     return pd.to_numeric(table[column], errors="coerce") > 0
 
 
+def finite(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """The rows with a positive finite number in every column; none of a table without one."""
+    if not set(columns) <= set(table):
+        return table.iloc[:0]
+    numbers = table[list(columns)].apply(pd.to_numeric, errors="coerce")
+    known: pd.DataFrame = table[((numbers > 0) & np.isfinite(numbers)).all(axis=1)]
+    return known
+
+
 def _known(table: pd.DataFrame, column: str, otherwise: list[str]) -> tuple[str, ...]:
     if column not in table:
         return tuple(otherwise)

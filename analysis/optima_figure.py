@@ -12,21 +12,11 @@ from scaling.analysis.figure import Figure, Layer, Panel, Skipped
 from scaling.analysis.isoflop_budgets import Budget
 from scaling.analysis.isoflop_result import Isoflop, IsoflopGroup
 from scaling.analysis.law import Array
+from scaling.analysis.law_line import law_line
 from scaling.analysis.optimum import Exponent
+from scaling.analysis.quantity import COMPUTE, QUANTITIES
 from scaling.analysis.result import Interval
-
-WORDS = {
-    "params": ("parameters", "dense parameters"),
-    "examples": ("examples", "examples seen in training"),
-    "seq_len": ("sequence length", "sequence length (events read)"),
-    "depth": ("depth", "depth (layers)"),
-    "blocks": ("number of blocks", "blocks"),
-    "width": ("width", "width"),
-    "flops_per_request": ("FLOPs per request", "forward FLOPs per request"),
-}
-"""Of each axis: in a title, and beside an axis."""
-REACH = 3.0
-"""How far beyond the largest budget the line is drawn, as `beyond`."""
+from scaling.analysis.said import said_once
 
 
 @dataclass(frozen=True)
@@ -40,8 +30,7 @@ def optima_vs_compute(found: Isoflop) -> list[Figure | Skipped]:
     """A figure per axis that the table varies: the best value of each budget, with its interval,
     and the power law through them."""
     axes = dict.fromkeys(axis for group in found.groups.values() for axis in group.exponents)
-    order = [axis for axis in WORDS if axis in axes]
-    return [_figure(axis, found) for axis in order]
+    return [_figure(axis, found) for axis in QUANTITIES if axis in axes]
 
 
 def _figure(axis: str, found: Isoflop) -> Figure | Skipped:
@@ -61,7 +50,7 @@ def _figure(axis: str, found: Isoflop) -> Figure | Skipped:
         line = group.exponents.get(axis)
         if line is not None and line.line is not None:
             layers += _line(key, line)
-            notes.append(f"{key}: best {WORDS[axis][0]} as C^{_number(line)}")
+            notes.append(f"{key}: best {QUANTITIES[axis].words} as C^{_number(line)}")
         elif line is not None and line.reason:
             notes.append(f"{key}: no line, {line.reason}")
         panels += [Panel(key, tuple(layers))] if layers else []
@@ -77,8 +66,8 @@ def _figure(axis: str, found: Isoflop) -> Figure | Skipped:
     if edges:
         notes.append(f"Open intervals ({edges}) are drawn to the end of what was measured")
     return Figure(
-        name=name, title=f"Best {WORDS[axis][0]} against training compute",
-        x_label="training compute (FLOPs)", y_label=f"best {WORDS[axis][1]}",
+        name=name, title=f"Best {QUANTITIES[axis].words} against {COMPUTE.words}",
+        x_label=COMPUTE.label, y_label=f"best {QUANTITIES[axis].label}",
         panels=tuple(panels), keys=keys, labels=keys, ordered=False,
         frontier=f"minimum of a budget's valley ({found.method})", notes=tuple(notes),
         meanings=(
@@ -112,11 +101,10 @@ def _marks(key: str, best: list[_Best], budgets: Sequence[Budget], axis: str) ->
     layers = [Layer("frontier", key, x, y)]
     known = [one for one in best if not np.isnan(one.interval).any()]
     if known:
-        measured = [_measured(budgets, axis) for _ in known]
+        measured = _measured(budgets, axis)
         ends = np.array(
-            [np.clip(one.interval, *ends) if _open(one.interval) else one.interval
-             for one, ends in zip(known, measured)]
-        )  # fmt: skip
+            [np.clip(i, *measured) if _open(i) else i for i in (one.interval for one in known)]
+        )
         at = np.array([one.compute for one in known])
         layers.insert(0, Layer("interval", key, at, ends[:, 0], ends[:, 1]))
     return layers
@@ -150,19 +138,13 @@ def _edges(key: str, budgets: list[Budget], axis: str, found: Isoflop) -> list[L
 
 
 def _line(key: str, found: Exponent) -> list[Layer]:
-    low, high = found.compute
-    layers = []
-    for kind, x in (
-        ("curve", np.geomspace(low, high, 20)),
-        ("beyond", np.geomspace(high, REACH * high, 10)),
-    ):
-        values = np.array([found.at(float(c))[0] for c in x])
-        layers.append(Layer("curve" if kind == "curve" else "beyond", key, x, values))
-    x = np.geomspace(low, REACH * high, 40)
-    band: Array = np.array([found.at(float(c))[1] for c in x])
-    if np.isfinite(band).all():
-        layers.append(Layer("band", key, x, band[:, 0], band[:, 1]))
-    return layers
+    def band(x: Array) -> tuple[Array, Array]:
+        lower, upper = np.array([found.at(float(c))[1] for c in x]).T
+        return lower, upper
+
+    return law_line(
+        key, found.compute, lambda x: np.array([found.at(float(c))[0] for c in x]), band
+    )
 
 
 def _number(found: Exponent) -> str:
@@ -179,5 +161,5 @@ def _why(axis: str, found: Isoflop) -> str:
         )]  # fmt: skip
         most = max(dict.fromkeys(listed), key=listed.count) if listed else ""
         line = group.exponents.get(axis)
-        out.append(f"{key}: {most or (line.reason if line else 'not varied')}")
-    return "; ".join(dict.fromkeys(out))
+        out.append((key, most or (line.reason if line else "") or "not varied"))
+    return "; ".join(said_once(out))

@@ -31,6 +31,11 @@ class Page:
         """Of marks and lines."""
         return self.text / SCREEN.text
 
+    @property
+    def panel_title(self) -> float:
+        """Size of the title of one of several panels."""
+        return self.text + (1.0 if self.text > 8 else 0.5)
+
     def style(self, *, grid: bool = True) -> Any:
         """What matplotlib is told."""
         return {
@@ -38,7 +43,7 @@ class Page:
             "axes.grid": grid,
             "font.size": self.text,
             "axes.labelsize": self.text + (1.0 if self.text > 8 else 0.0),
-            "axes.titlesize": self.text + (1.0 if self.text > 8 else 0.5),
+            "axes.titlesize": self.panel_title,
             "legend.fontsize": self.text,
             "lines.markersize": 6.0 * self.scale,
         }

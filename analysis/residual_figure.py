@@ -9,28 +9,30 @@ from scaling.analysis.findings import Analysis, Group
 from scaling.analysis.law import Array
 from scaling.analysis.levels import with_order
 from scaling.analysis.marks import marks
+from scaling.analysis.quantity import COMPUTE
+from scaling.analysis.said import said_once
 
 NAME = "residuals"
-COMPUTE = "training compute (FLOPs)"
 PRODUCT = "parameters x examples"
 """What a law in both is drawn against, where the table has no compute."""
 
 
 def residuals(analysis: Analysis) -> Figure | Skipped:
     """Measured over fitted - 1 in percent of every row that was fitted, a panel per group."""
-    panels, kinds, label, notes = [], set(), COMPUTE, []
+    panels, kinds, label, failed = [], set(), COMPUTE.label, []
     for name, group in analysis.groups.items():
         if group.fit is None:
-            notes.append(f"{name}: no fit, {group.error}")
+            failed.append((name, f"no fit, {group.error}"))
             continue
         try:
             layers, order = _layers(name, group, analysis)
         except ValueError as error:
-            notes.append(f"{name}: {error}")
+            failed.append((name, str(error)))
             continue
-        label = COMPUTE if order == "compute" else PRODUCT
+        label = COMPUTE.label if order == "compute" else PRODUCT
         kinds |= {layer.kind for layer in layers}
         panels.append(Panel(name, layers))
+    notes = said_once(failed)
     if not panels:
         return Skipped(NAME, "; ".join(notes) or "nothing was fitted")
     keys = tuple(panel.title for panel in panels)
@@ -42,7 +44,7 @@ def residuals(analysis: Analysis) -> Figure | Skipped:
     ]
     exact = [key for key, fit in zip(keys, fits) if fit is not None and fit.dof < 1]
     notes += scatter
-    notes += [f"{key}: as many parameters as points, so nothing is left over" for key in exact]
+    notes += said_once((key, "as many parameters as points, nothing is left over") for key in exact)
     return Figure(
         name=NAME, title=f"{title_of(analysis.target)}: what the law leaves over",
         x_label=label, y_label="measured / fitted \N{MINUS SIGN} 1 (%)",

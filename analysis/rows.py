@@ -10,6 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from scaling.analysis.law import Array, FitError, Law
+from scaling.units import counted
 
 ONE_VALUE = np.log(1.1)
 """A variable within 10 % has one value: runs of one budget differ by how far they overshoot it."""
@@ -77,7 +78,7 @@ def refuse_hopeless(law: Law, rows: Rows, given: Mapping[str, float]) -> None:
         raise FitError(f"every row has {target} = {values[0]:.6g}: there is nothing to explain")
     few = f"can't determine the {len(free)} free parameters ({', '.join(free)}) of law {law.name!r}"
     if len(values) < len(free):
-        raise FitError(f"{len(values)} rows {few}")
+        raise FitError(f"{counted(len(values), 'row')} {few}")
     for column, variable in enumerate(law.variables):
         spread = np.ptp(rows.logs[:, column])
         if spread < ONE_VALUE:

@@ -10,6 +10,8 @@ import pandas as pd
 from scaling.analysis.figure import Skipped, title_of
 from scaling.analysis.findings import Analysis
 from scaling.analysis.marks import positive
+from scaling.analysis.quantity import QUANTITIES
+from scaling.analysis.said import said_once
 from scaling.analysis.temperatures import HeatMap, HeatPanel
 from scaling.units import format_si
 
@@ -34,31 +36,36 @@ def depth_by_length(analysis: Analysis, beside: Sequence[HeatPanel] = ()) -> Hea
     """
     if analysis.law.increasing:
         return Skipped(NAME, f"{analysis.target} is better the higher: the map is of losses")
-    panels, reasons, notes = [], [], []
+    panels, told, notes = [], [], []
     for key, group in analysis.groups.items():
         table = group.configurations
         if missing := [one for one in ("depth", "seq_len") if not positive(table, one).all()]:
-            reasons.append(f"{key}: no {' and no '.join(missing)} in the table")
+            told.append((key, f"no {' and no '.join(missing)} in the table"))
             continue
         found = [
             panel for budget in _budgets(table) if (panel := _map(key, budget, analysis.target))
         ]
         if not found:
             depths, lengths = (_values(table, axis) for axis in ("depth", "seq_len"))
-            reasons.append(
-                f"{key}: no budget has several depths and several lengths (depths {depths}, "
-                f"lengths {lengths})"
+            told.append(
+                (
+                    key,
+                    f"no budget has several depths and several lengths (depths {depths}, lengths "
+                    f"{lengths})",
+                )
             )
         panels += found[-MOST:]
         if len(found) > MOST:
             notes.append(f"{key}: the largest {MOST} of {len(found)} budgets are shown")
+    reasons = said_once(told)
     if not panels:
         return Skipped(NAME, "; ".join(reasons) or "no runs")
     if ASTRO in analysis.groups:
         panels += beside
     return HeatMap(
         name=NAME, title=f"{title_of(analysis.target)} by depth and length at equal training FLOPs",
-        x_label="sequence length (events read)", y_label="depth (layers)", panels=tuple(panels),
+        x_label=QUANTITIES["seq_len"].label, y_label=QUANTITIES["depth"].label,
+        panels=tuple(panels),
         notes=(
             "In a cell: the loss of the best configuration of that shape; the colour is its ratio to "
             "the best of the panel. FLOPs are counted at the real lengths of the histories",

@@ -11,8 +11,9 @@ import pandas as pd
 
 from scaling.analysis.findings import Analysis
 from scaling.analysis.law import Array
+from scaling.analysis.said import said_once
 from scaling.diagnostics import parse_temperature
-from scaling.units import format_si
+from scaling.units import counted, format_si
 
 SAME_COMPUTE = 0.9
 """Without budgets, runs of at least this share of the largest compute count as of the largest."""
@@ -61,7 +62,7 @@ def temperatures(analysis: Analysis) -> HeatMap | None:
 
     A cell is the mean over those runs of the mean over layers and heads.
     """
-    panels, notes = [], []
+    panels, told = [], []
     for name, group in analysis.groups.items():
         named = {c: parse_temperature(str(c)) for c in group.runs.columns}
         columns = {c: t for c, t in named.items() if t is not None and t.layer is None}
@@ -78,8 +79,8 @@ def temperatures(analysis: Analysis) -> HeatMap | None:
             mean = pd.to_numeric(chosen[column], errors="coerce").mean()
             values[blocks.index(t.block), scenarios.index(t.scenario)] = mean
         panels.append(HeatPanel(name, tuple(blocks), tuple(scenarios), values))
-        runs_text = "1 run" if len(chosen) == 1 else f"mean over {len(chosen)} runs"
-        notes.append(f"{name}: {runs_text} {where}")
+        runs_text = f"{'mean over ' * (len(chosen) > 1)}{counted(len(chosen), 'run')}"
+        told.append((name, f"{runs_text} {where}"))
     if not panels:
         return None
     meaning = (
@@ -88,7 +89,7 @@ def temperatures(analysis: Analysis) -> HeatMap | None:
     )
     return HeatMap(
         name="temperatures", title="Learned temperatures by block and scenario",
-        x_label="scenario", y_label="block", panels=tuple(panels), notes=(meaning, *notes),
+        x_label="scenario", y_label="block", panels=tuple(panels), notes=(meaning, *said_once(told)),
     )  # fmt: skip
 
 

@@ -8,7 +8,8 @@ import pandas as pd
 from scaling.analysis.figure import Figure, Layer, Panel, Skipped
 from scaling.analysis.findings import Analysis
 from scaling.analysis.law import Array
-from scaling.analysis.marks import marks
+from scaling.analysis.marks import finite, marks
+from scaling.units import counted
 
 NAME = "time_vs_plan"
 PLANNED, MEASURED = "planned_seconds", "wall_seconds"
@@ -19,8 +20,8 @@ def time_vs_plan(analysis: Analysis) -> Figure | Skipped:
     tables = {
         key: known
         for key, group in analysis.groups.items()
-        if len(known := _known(group.runs))
-    }  # fmt: skip
+        if len(known := finite(group.runs, PLANNED, MEASURED))
+    }
     if not tables:
         return Skipped(NAME, f"no run has {PLANNED} and {MEASURED}")
     layers = [marks("seeds", key, table, PLANNED, MEASURED) for key, table in tables.items()]
@@ -43,14 +44,6 @@ def time_vs_plan(analysis: Analysis) -> Figure | Skipped:
     )  # fmt: skip
 
 
-def _known(runs: pd.DataFrame) -> pd.DataFrame:
-    if not {PLANNED, MEASURED} <= set(runs):
-        return runs.iloc[:0]
-    numbers = runs[[PLANNED, MEASURED]].apply(pd.to_numeric, errors="coerce")
-    known: pd.DataFrame = runs[(numbers > 0).all(axis=1) & np.isfinite(numbers).all(axis=1)]
-    return known
-
-
 def _means(table: pd.DataFrame) -> pd.DataFrame:
     """Of each configuration, whose trials have one shape; a table without them has none."""
     if "configuration" not in table:
@@ -63,5 +56,5 @@ def _error(table: pd.DataFrame) -> str:
     ratio: Array = (table[MEASURED] / table[PLANNED]).to_numpy(dtype=np.float64)
     typical = float(np.exp(np.median(np.abs(np.log(ratio))))) - 1
     whole = float(table[MEASURED].sum() / table[PLANNED].sum())
-    runs = "1 run" if len(ratio) == 1 else f"{len(ratio)} runs"
+    runs = counted(len(ratio), "run")
     return f"typical error {typical:.0%} of {runs}, together {whole:.2f} times the plan"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from scaling.analysis.cost import COSTS, Cost
+from scaling.analysis.cost import AXES_OF_COST
 from scaling.analysis.law import LAWS, law_of
 from scaling.dashboards.explorer_filters import passing
 from scaling.dashboards.explorer_state import NOTHING, State
@@ -31,10 +31,6 @@ COUNTING = {
     "compute_nominal": "at full lengths, padding included",
 }
 """How training FLOPs are counted: columns of the run table."""
-AXES_OF_COST = COSTS | {
-    "examples": Cost("examples", "training examples", "labelled candidates"),
-    "wall_seconds": Cost("wall_seconds", "wall-clock time", "s", by_machine=True),
-}
 FIGURES = {
     "cost": "metric against cost",
     "multiplier": "compute multiplier",

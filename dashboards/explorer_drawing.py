@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from scaling.analysis.compare_figure import multiplier_vs_compute
-from scaling.analysis.cost import COSTS
+from scaling.analysis.cost import AXES_OF_COST, COSTS
 from scaling.analysis.figure import Figure, Skipped
 from scaling.analysis.figures import Drawing
 from scaling.analysis.findings import Analysis
@@ -23,7 +23,7 @@ from scaling.analysis.residual_figure import residuals
 from scaling.analysis.summary import analyse
 from scaling.analysis.temperatures import temperatures
 from scaling.analysis.versus import Versus
-from scaling.dashboards.explorer_choices import AXES_OF_COST, METRICS
+from scaling.dashboards.explorer_choices import METRICS
 from scaling.dashboards.explorer_state import State
 
 FITTED_ONLY = ("multiplier", "isoflop", "residuals")

@@ -42,6 +42,11 @@ def format_si(value: float | None, unit: str = "", digits: int = 2) -> str:
     return f"{_trim(shown)} {_PREFIXES[step]}{unit}"
 
 
+def counted(number: int, thing: str) -> str:
+    """A number of things: `1 run`, `2 runs`, `10,000 runs`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def format_share(share: float) -> str:
     """A share of 1 in few digits: `12.3 %`, `0.44 %`, `0.012 %`. Only none and all are `0 %` and
     `100 %`."""

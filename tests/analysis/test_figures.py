@@ -87,20 +87,19 @@ def test_figures_without_anything_to_show_are_named(runs: pd.DataFrame) -> None:
     drawn, skipped = figures(analyse(runs, bootstrap=0))
     assert [figure.name for figure in drawn] == [
         "loss_vs_compute", "multiplier_vs_compute", "isoflop", "optimal_params",
-        "optimal_examples", "optimal_width", "loss_vs_params", "residuals",
+        "optimal_examples", "optimal_width", "loss_vs_params", "loss_vs_examples",
+        "residuals",
     ]  # fmt: skip
     assert {one.name: one.reason for one in skipped} == {
         "loss_vs_seq_len": "sequence length (events read): only one value, 64",
-        "depth_by_length": "; ".join(
-            f"{name}: no budget has several depths and several lengths (depths 2, lengths 64)"
-            for name in ("astro", "transformer")
-        ),
+        "depth_by_length": "astro, transformer: no budget has several depths and several lengths "
+        "(depths 2, lengths 64)",
     }
     _, skipped = figures(analyse(runs[["compute", "loss"]], bootstrap=0))
     assert [one.name for one in skipped] == ["isoflop", "loss_vs_params", "loss_vs_seq_len"]
     assert "no budget is shared" in skipped[0].reason
     assert "not in the table" in skipped[1].reason
-    with pytest.raises(ValueError, match="valid: params, seq_len"):
+    with pytest.raises(ValueError, match="unknown axis .colour.; valid: params, "):
         loss_vs_axis(analyse(runs, bootstrap=0), "colour")
 
 
@@ -163,3 +162,11 @@ def test_keys_differ_in_colour_and_in_marker() -> None:
     assert len(set(style.colours(keys, ordered=False).values())) == 6
     assert len(set(style.colours(keys, ordered=True).values())) == 6
     assert len(set(style.markers(keys).values())) == 6
+
+
+def test_two_sizes_of_a_budget_are_no_valley(simulate: Simulate) -> None:
+    """The same marks stand in the figure of parameters: one without lines would say nothing more."""
+    drawn, skipped = figures(analyse(simulate(sizes=2), bootstrap=0))
+    assert "isoflop" not in {one.name for one in drawn}
+    (why,) = [one.reason for one in skipped if one.name == "isoflop"]
+    assert why == "astro, transformer: 2 values of params: a minimum takes 3"

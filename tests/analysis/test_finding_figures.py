@@ -89,7 +89,7 @@ def test_without_a_fit_there_are_no_residuals(runs: pd.DataFrame) -> None:
     one = runs[runs["budget"] == runs["budget"].min()]
     figure = residuals(analyse(one))
     assert isinstance(figure, Skipped)
-    assert "astro: no fit, " in figure.reason
+    assert "astro, transformer: no fit, 1 row can't" in figure.reason
 
 
 @pytest.fixture(scope="module")

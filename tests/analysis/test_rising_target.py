@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from scaling.analysis.cost_figure import loss_vs_cost
 from scaling.analysis.figure import Figure, Skipped
 from scaling.analysis.findings import Analysis
-from scaling.analysis.latency_figure import loss_vs_latency
 from scaling.analysis.loss_figure import loss_vs_axis
 from scaling.analysis.rate_figure import loss_vs_lr
 from scaling.analysis.summary import analyse
@@ -45,7 +45,7 @@ def test_a_line_joins_the_best_at_each_value(rising: Analysis) -> None:
 
 
 def test_the_frontier_against_latency_is_the_highest_hull(rising: Analysis) -> None:
-    figure = loss_vs_latency(rising, "latency_ms")
+    figure = loss_vs_cost(rising, "latency_ms")
     assert isinstance(figure, Figure)
     for key, group in rising.groups.items():
         (front,) = (

@@ -163,7 +163,7 @@ def test_not_decided_and_nothing_compared_are_said(tmp_path: Path) -> None:
     assert "Nothing was compared" in alone.text
     one = runs[runs["budget"] == runs["budget"].min()]
     failed = written(tmp_path / "c.html", one)
-    assert "1 rows can't determine" in failed.text
+    assert "1 row can't determine" in failed.text
 
 
 def test_many_excluded_runs_are_counted(tmp_path: Path) -> None:
