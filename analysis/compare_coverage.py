@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from scaling.analysis.comparison import Comparison, compare
 from scaling.analysis.crossing import REACH, STEPS
+from scaling.analysis.distributions import normal_quantile
 from scaling.analysis.law import Array, law_of
 from scaling.analysis.multiplier import Multiplier
 from scaling.analysis.pairing import paired
@@ -220,7 +220,7 @@ def _multiplier(truth: tuple[Params, Params], compute: float) -> float:
 
 def _oracle(cell: Cell, level: float) -> tuple[float | None, bool, float]:
     """The true crossing, whether the oracle's interval of it is open, and its width of ln m."""
-    truth, quantile = TRUTHS[cell.truth], float(stats.norm.ppf(0.5 + level / 2))
+    truth, quantile = TRUTHS[cell.truth], float(normal_quantile(0.5 + level / 2))
     logs = np.linspace(np.log(BUDGETS[0] / REACH), np.log(BUDGETS[-1] * REACH), STEPS)
     grid = np.exp(logs)
     variance = np.zeros(len(grid))

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from scaling.analysis.delta import huber_factors
+from scaling.analysis.distributions import normal_quantile, t_quantile
 from scaling.analysis.intervals import Method
 from scaling.analysis.law import Array, law_of
 from scaling.analysis.profile import Data, Optima, profile
@@ -203,7 +203,7 @@ def _oracle(cell: Cell, found: Fitted, quantities: Sequence[Quantity]) -> tuple[
         optima.lower, optima.upper, optima.free, Loss(np.inf),
     )  # fmt: skip
     variance, _ = known.linearised(found.data, quantities)
-    half = stats.norm.ppf(0.5 + LEVEL / 2) * cell.noise * np.sqrt(variance[0])
+    half = normal_quantile(0.5 + LEVEL / 2) * cell.noise * np.sqrt(variance[0])
     value = np.array([q.scaled(law, known.theta, optima.centre)[0] for q in quantities])
     low, high = (
         np.array([q.unscaled(v) for q, v in zip(quantities, value + sign * half)])
@@ -261,7 +261,7 @@ def _bootstrap(
 
 
 def _quantile(found: Fitted) -> float:
-    return float(stats.t.ppf(0.5 + LEVEL / 2, found.dof))
+    return float(t_quantile(0.5 + LEVEL / 2, found.dof))
 
 
 def _median(values: Array) -> tuple[float, float]:

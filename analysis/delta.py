@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
 
+from scaling.analysis.distributions import normal_cdf, normal_density
 from scaling.analysis.law import Array
 from scaling.analysis.solver import Loss
 
@@ -40,6 +40,6 @@ def huber_factors(loss: Loss, scatter: Array) -> tuple[Array, Array]:
         return np.ones_like(scatter), np.ones_like(scatter)
     c = loss.delta / np.maximum(scatter, 1e-300)
     c = np.minimum(c, 30.0)  # beyond it Huber's function is least squares
-    within = 2 * stats.norm.cdf(c) - 1
-    squared = within - 2 * c * stats.norm.pdf(c) + 2 * c**2 * stats.norm.sf(c)
+    within = 2 * normal_cdf(c) - 1
+    squared = within - 2 * c * normal_density(c) + 2 * c**2 * normal_cdf(-c)
     return np.maximum(squared / within**2, 1.0), within

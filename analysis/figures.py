@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
@@ -19,6 +19,7 @@ from scaling.analysis.isoflop_figure import NAME as ISOFLOP
 from scaling.analysis.isoflop_figure import isoflop_valleys, without_sizes
 from scaling.analysis.isoflop_groups import isoflop_of
 from scaling.analysis.loss_figure import loss_vs_axis, loss_vs_compute
+from scaling.analysis.mapper import Mapper
 from scaling.analysis.optima_figure import optima_vs_compute
 from scaling.analysis.rate_figure import loss_vs_lr
 from scaling.analysis.residual_figure import residuals
@@ -36,17 +37,20 @@ Drawing = Figure | HeatMap | Bars | TimeBars | Forest
 def figures(
     analysis: Analysis,
     *,
-    trust: Trust | None = None,
+    trust: Callable[[], Trust] | None = None,
     curves: pd.DataFrame | None = None,
-    shapes: Sequence[HeatPanel] = (),
+    shapes: Callable[[], Sequence[HeatPanel]] = tuple,
+    mapper: Mapper = map,
 ) -> tuple[list[Drawing], list[Skipped]]:
     """All that an analysis has to show, what the verdict rests on first, and what has nothing.
 
     Args:
         analysis: of a run table.
-        trust: of the same runs; None leaves out hold-out and sensitivity.
+        trust: gives what is known of the same runs, asked last; None leaves out hold-out and
+            sensitivity.
         curves: metrics logged while training, see `learning_curves`; None: none.
-        shapes: the paper's, see `depth_by_length`.
+        shapes: gives the paper's, see `depth_by_length`.
+        mapper: does the independent parts of the work.
 
     Returns:
         the figures, and the figures that have nothing to show, with reasons. What few tables have
@@ -59,7 +63,7 @@ def figures(
         found.append(multiplier_vs_compute(contests, compute))
     if len(contests) > 1:  # one crossing stands in the figure above
         found.append(crossings(contests, compute))
-    found += _of_budgets(analysis)
+    found += _of_budgets(analysis, mapper)
     found += [loss_vs_axis(analysis, axis) for axis in ("params", "seq_len")]
     rare: list[Drawing | Skipped] = [
         *(loss_vs_axis(analysis, axis) for axis in ("depth", "width") if _apart(analysis, axis)),
@@ -76,10 +80,11 @@ def figures(
         found.append(learning_curves(analysis, curves))
     found.append(residuals(analysis))
     if trust is not None:
+        known = trust()
         found += [
-            forecasts(trust.groups),
-            moved_exponents(trust.sensitivity),
-            moved_multipliers(trust.sensitivity),
+            forecasts(known.groups),
+            moved_exponents(known.sensitivity),
+            moved_multipliers(known.sensitivity),
         ]
     if isinstance(timed := time_vs_plan(analysis), Figure):
         found.append(timed)
@@ -89,9 +94,9 @@ def figures(
     )
 
 
-def _of_budgets(analysis: Analysis) -> list[Drawing | Skipped]:
+def _of_budgets(analysis: Analysis, mapper: Mapper) -> list[Drawing | Skipped]:
     """The valleys of shared budgets, and how the best of every axis moves with compute."""
-    found = isoflop_of(analysis, ISOFLOP)
+    found = isoflop_of(analysis, ISOFLOP, mapper)
     if isinstance(found, Skipped):
         return [found]
     if why := without_sizes(found):

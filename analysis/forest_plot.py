@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullFormatter
 
 from scaling.analysis import style
 from scaling.analysis.bars import Forest, ForestPanel
-from scaling.analysis.framed import framed
+from scaling.analysis.framed import framed, lay_out
 from scaling.analysis.law import Array
 from scaling.analysis.page import Page
 from scaling.analysis.text import wrapped
@@ -50,7 +50,7 @@ def draw_forest(figure: Forest, page: Page) -> Canvas:
             last.xaxis.set_minor_locator(FixedLocator(rest))
             last.xaxis.set_minor_formatter(NullFormatter())
         last.set_xlim(low, high)
-        canvas.draw_without_rendering()
+        lay_out(canvas)
         freeze(last.xaxis)
         thin(last, page)
     return canvas

@@ -41,8 +41,15 @@ def framed(
         entitle(top, title, page.width, page)
         write_notes(bottom, lines, 0.97, page)
         yield canvas, top
-        canvas.draw_without_rendering()
-        canvas.set_layout_engine("none")
+        lay_out(canvas)
+
+
+def lay_out(canvas: Canvas) -> None:
+    """Gives everything its place, once: not again for every file, and without drawing it for that."""
+    engine = canvas.get_layout_engine()
+    if engine is not None:
+        engine.execute(canvas)
+        canvas.set_layout_engine(None)
 
 
 def entitle(top: SubFigure, title: str, width: float, page: Page) -> None:

@@ -8,9 +8,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from scaling.analysis.delta import huber_factors
+from scaling.analysis.distributions import (
+    chi2_tail,
+    normal_cdf,
+    normal_log_tail,
+    normal_quantile,
+    t_quantile,
+    t_tail,
+)
 from scaling.analysis.fitting import Objective, fit
 from scaling.analysis.law import Array, FitError, Law, law_of
 from scaling.analysis.levels import Ladder, LeftOut, ladder
@@ -89,10 +96,10 @@ class HoldOut:
         scores = np.array([step.score for step in self.steps])
         weight = np.sqrt([step.dof for step in self.steps])
         drift = abs(float(weight @ scores)) / float(np.sqrt((weight**2).sum()))
-        logs = np.log(2.0) + stats.norm.logsf(np.abs(scores))
+        logs = np.log(2.0) + normal_log_tail(np.abs(scores))
         either = (
-            2.0 * stats.norm.sf(drift),
-            stats.chi2.sf(-2.0 * float(logs.sum()), 2 * len(scores)),
+            2.0 * normal_cdf(-drift),
+            chi2_tail(-2.0 * float(logs.sum()), 2 * len(scores)),
         )
         return min(1.0, 2.0 * float(min(either)))
 
@@ -261,7 +268,7 @@ def _tested(
     errors, old = _errors(found, held, found.target), len(window)
     mean = float(errors.mean())
     dof = found.dof + len(held) - 1
-    half = float(stats.t.ppf(0.5 + level / 2, dof)) * float(
+    half = float(t_quantile(0.5 + level / 2, dof)) * float(
         np.hypot(
             found.scatter / np.sqrt(len(held)),
             found.log_error({name: held[name].to_numpy() for name in law.variables}).mean(),
@@ -288,10 +295,11 @@ def _tested(
     raised = 2.0 * (solution.objective - solution.objective[best])
     t = np.sqrt(np.maximum(raised, 0.0) / worth)
     low, high = (
-        float(end) for end in _crossings(tried[:-1], t[:-1], stats.t.ppf(0.5 + level / 2, dof))
+        float(end)
+        for end in _crossings(tried[:-1], t[:-1], float(t_quantile(0.5 + level / 2, dof)))
     )
     # Beyond 8 the normal tail underflows to nothing that anybody reads.
-    tail = float(stats.norm.isf(max(stats.t.sf(t[-1], dof), 1e-15)))
+    tail = float(-normal_quantile(max(float(t_tail(t[-1], dof)), 1e-15)))
     return float(np.sign(mean) * tail), dof, (low, high)
 
 

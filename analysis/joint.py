@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from scaling.analysis.diagnosis import diagnosed, with_interval_warnings
+from scaling.analysis.distributions import t_quantile
 from scaling.analysis.fitting import (
     Objective,
     check_given,
@@ -75,7 +75,7 @@ class JointFit:
         value = self.groups[candidate].params[parameter] - self.groups[baseline].params[parameter]
         pair = [(candidate, parameter), (baseline, parameter)]
         ((mine, both), (_, theirs)) = self.cov.loc[pair, pair].to_numpy()
-        t = stats.t.ppf(0.5 + level / 2, self.dof) if self.dof > 0 else np.nan
+        t = t_quantile(0.5 + level / 2, self.dof) if self.dof > 0 else np.nan
         half = float(t * np.sqrt(max(mine + theirs - 2 * both, 0.0)))
         if np.isnan(mine + theirs + both):
             half = float("nan")

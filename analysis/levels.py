@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -98,10 +98,18 @@ class Windows:
     increasing: bool
     """Whether more of the target is better."""
     excluded: LeftOut
+    fronts: Mapping[int, pd.DataFrame]
+    """What laws in compute are fitted to: the frontier of the runs up to each point that is tried,
+    and of all; made once for all laws. Empty where the runs have no compute."""
 
     @property
     def size(self) -> int:
         return len(self.points)
+
+    @property
+    def tried(self) -> range:
+        """Numbers of points that laws are fitted to, to predict the others."""
+        return range((self.size + 1) // 2, self.size)
 
     def rows(self, law: Law, k: int) -> pd.DataFrame:
         """What `law` is fitted to when only the first `k` points, and the runs up to them, are known.
@@ -109,20 +117,14 @@ class Windows:
         Raises:
             ValueError: a column that the law needs is missing, in the table or in some run.
         """
+        if law.variables == ("compute",) and k in self.fronts:
+            return self.fronts[k]
         column = "budget" if self.shared else self.order
         known = self.runs[self.runs[column] <= self.points[column].iloc[k - 1]]
         found = usable(known, [*law.variables, self.target])
         if len(found.excluded):
             raise ValueError(f"{len(found.excluded)} runs: {found.excluded['excluded'].iloc[0]}")
-        if law.variables != ("compute",):
-            return found.runs
-        return self.frontier(configurations(found.runs, self.target))
-
-    def frontier(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Points of the frontier of some configurations."""
-        return frontier(
-            table, target=self.target, budgets=self.shared, increasing=self.increasing
-        ).points
+        return found.runs
 
     def words(self, law: Law) -> str:
         """What `rows` are."""
@@ -142,8 +144,21 @@ def frontier_windows(runs: pd.DataFrame, target: str) -> Windows:
     shared = shared_budgets(table)
     # A rising metric needs the other side of the cloud; the laws refuse what goes the other way.
     rising = table["compute"].corr(table[target], method="spearman") > 0
-    points = frontier(table, target=target, budgets=shared, increasing=rising).points
-    return Windows(use.runs, points, order, shared, target, rising, left_out(use.excluded))
+
+    def front(known: pd.DataFrame) -> pd.DataFrame:
+        return frontier(known, target=target, budgets=shared, increasing=rising).points
+
+    points = front(table)
+    excluded = left_out(use.excluded)
+    windows = Windows(use.runs, points, order, shared, target, rising, excluded, {})
+    if order != "compute":
+        return windows
+
+    def known(k: int) -> pd.DataFrame:
+        column = "budget" if shared else order
+        return configurations(use.runs[use.runs[column] <= points[column].iloc[k - 1]], target)
+
+    return replace(windows, fronts={k: front(known(k)) for k in (*windows.tried, windows.size)})
 
 
 def _of_frontier(use: Usable, target: str, increasing: bool) -> Ladder:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -15,6 +15,8 @@ FEW_ROWS = 1000
 """Up to here every start is solved on all rows; a larger table is first solved on so many."""
 SAME = 1e-4
 """Objectives that differ by less than this share are the same optimum."""
+REMEMBERED = 256
+"""So many optima of small tables are known by heart."""
 HOPELESS = 2.0
 """An optimum of the part this many times above the best is not followed to the whole table."""
 
@@ -50,6 +52,9 @@ def best_of(
     in their objective on the part and on the whole alike, on all rows. A start counts as having
     reached the optimum if its group's does; one that isn't followed counts as not.
 
+    What was asked before of a small table is remembered: a window of a hold-out is also one that
+    laws are ranked by.
+
     Args:
         evaluate: as `Law.evaluate`.
         theta: starts, `[starts, parameters]`.
@@ -57,14 +62,43 @@ def best_of(
         log_loss: `[rows]`.
         lower, upper, free, loss: as for `minimise`.
     """
+    if len(log_loss) > FEW_ROWS:
+        return _best_of(evaluate, loss, theta, x, log_loss, lower, upper, free)
+    frozen = tuple(
+        (np.asarray(one).tobytes(), np.shape(one), np.asarray(one).dtype.str)
+        for one in (theta, x, log_loss, lower, upper, free)
+    )
+    return _remembered(evaluate, loss, frozen)
 
+
+@lru_cache(maxsize=REMEMBERED)
+def _remembered(
+    evaluate: Evaluate, loss: Loss, frozen: tuple[tuple[bytes, tuple[int, ...], str], ...]
+) -> Optimum:
+    """`_best_of` of arrays as bytes, shape and type; a method of another object is another one."""
+    arrays = [np.frombuffer(data, kind).reshape(shape) for data, shape, kind in frozen]
+    found = _best_of(evaluate, loss, *arrays)
+    found.theta.setflags(write=False)  # it is given to all who ask again
+    return found
+
+
+def _best_of(
+    evaluate: Evaluate,
+    loss: Loss,
+    theta: Array,
+    x: Array,
+    log_loss: Array,
+    lower: Array,
+    upper: Array,
+    free: np.ndarray,
+) -> Optimum:
     problem = partial(minimise, evaluate, lower=lower, upper=upper, free=free)
 
     def solve(start: Array, rows: slice | np.ndarray, softly: bool) -> Solution:
         data = x[rows][None], log_loss[rows][None], np.ones((1, len(log_loss[rows])))
         if softly and np.isfinite(loss.delta):
             start = _softly(problem, evaluate, start, data, loss)
-        return problem(start, *data, loss=loss)
+        return problem(start, *data, loss=loss, rivals=True)
 
     everything = slice(None)
     if len(log_loss) <= FEW_ROWS:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from scaling.analysis.configurations import configuration_numbers
+from scaling.analysis.distributions import f_tail
 from scaling.analysis.law import Array
 from scaling.analysis.profile import Data
 from scaling.analysis.result import Fit
@@ -44,7 +44,7 @@ class Noise:
     @property
     def p_value(self) -> float:
         """How rarely a right law, and independent rows, give a ratio this large."""
-        return float(stats.f.sf(self.ratio, self.misfit_dof, self.seeds_dof))
+        return float(f_tail(self.ratio, self.misfit_dof, self.seeds_dof))
 
     def note(self) -> str:
         """A warning where the two disagree; empty where they don't, or one is missing."""

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from scaling.analysis.budget_points import SAID, Rule, budget_points, rule_for
+from scaling.analysis.distributions import t_quantile
 from scaling.analysis.fitting import Objective, fit
 from scaling.analysis.law import Array, FitError, Law
 from scaling.analysis.repeats import Noise, Repeats, common_noise, noise_of, repeats
@@ -148,7 +148,7 @@ def _detected(correlation: float, cells: int) -> bool:
     if cells < 3 or not np.isfinite(correlation):
         return False
     score = correlation * np.sqrt((cells - 1) / max(1.0 - correlation**2, 1e-12))
-    return bool(score > stats.t.ppf(1.0 - DETECTED, cells - 1))
+    return bool(score > t_quantile(1.0 - DETECTED, cells - 1))
 
 
 def _errors(

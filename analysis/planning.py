@@ -8,9 +8,9 @@ from typing import get_args
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from scaling.analysis.cells import cells, fitted_rows, noise
+from scaling.analysis.distributions import t_quantile
 from scaling.analysis.extrapolation import has_compute
 from scaling.analysis.findings import Analysis, Group
 from scaling.analysis.goals import GOALS, Goal, Target, loss_at, targets
@@ -73,7 +73,7 @@ class _Design:
             more = ((runs > 0) & (self.runs == 0)).sum() + ((also >= 0) & (runs[also] == 0))
         else:
             more = (runs - self.runs).sum() + (also >= 0)
-        return np.asarray(stats.t.ppf(0.5 + level / 2, self.dof + more))
+        return np.asarray(t_quantile(0.5 + level / 2, self.dof + more))
 
 
 def propose(

@@ -6,6 +6,7 @@ import io
 import os
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,11 @@ from scaling.analysis.bars import Bars, Forest, TimeBars
 from scaling.analysis.figure import Figure, Layer, Panel
 from scaling.analysis.figures import Drawing
 from scaling.analysis.forest_plot import draw_forest
-from scaling.analysis.framed import entitle, more_height
+from scaling.analysis.framed import entitle, lay_out, more_height
 from scaling.analysis.heat_plot import draw_heat_map
 from scaling.analysis.legend import MARKED, legend_of
 from scaling.analysis.line_names import line_names
+from scaling.analysis.mapper import Mapper
 from scaling.analysis.page import SCREEN, Page, page_of
 from scaling.analysis.temperatures import HeatMap
 from scaling.analysis.text import wrapped
@@ -47,6 +49,7 @@ def write_plots(
     *,
     formats: Sequence[str] = ("png", "svg"),
     column: str | None = None,
+    mapper: Mapper = map,
 ) -> list[Path]:
     """Write every figure in every format, aside and then renamed.
 
@@ -55,6 +58,7 @@ def write_plots(
         figures: from `scaling.analysis.figures.figures`.
         formats: of `FORMATS`.
         column: `single` or `double` for a paper's column, 3.4 or 7 inches wide; None for a screen.
+        mapper: draws the figures.
 
     Returns:
         the paths written.
@@ -66,20 +70,24 @@ def write_plots(
         raise ValueError(f"unknown format {unknown[0]!r}; valid: {', '.join(FORMATS)}")
     page = page_of(column)
     directory.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for figure in figures:
-        canvas = draw(figure, page)
-        for ending in formats:
-            path = directory / f"{figure.name}.{ending}"
-            aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
-            try:
-                aside.write_bytes(
-                    _saved(canvas, ending, style.PAPER, DPI if column else SCREEN_DPI)
-                )
-                aside.replace(path)
-            finally:
-                aside.unlink(missing_ok=True)
-            paths.append(path)
+    dpi = DPI if column else SCREEN_DPI
+    write = partial(_write, directory=directory, formats=formats, page=page, dpi=dpi)
+    return [path for written in mapper(write, figures) for path in written]
+
+
+def _write(
+    figure: Drawing, directory: Path, formats: Sequence[str], page: Page, dpi: int
+) -> list[Path]:
+    canvas, paths = draw(figure, page), []
+    for ending in formats:
+        path = directory / f"{figure.name}.{ending}"
+        aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        try:
+            aside.write_bytes(_saved(canvas, ending, style.PAPER, dpi))
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+        paths.append(path)
     return paths
 
 
@@ -129,8 +137,7 @@ def draw(figure: Drawing, page: Page = SCREEN) -> Canvas:
         legend.place(bottom)
         with warnings.catch_warnings():
             _expect_missing_glyphs()
-            canvas.draw_without_rendering()
-        canvas.set_layout_engine("none")  # laid out once, not again for every file
+            lay_out(canvas)
         for axes, panel in zip(places, figure.panels):
             freeze(axes.yaxis)
             thin(axes, page)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from scaling.analysis.distributions import t_quantile
 from scaling.analysis.intervals import Method, intervals, profile_ends
 from scaling.analysis.intervals import percentiles as percentiles
 from scaling.analysis.law import Array, Law
@@ -176,7 +176,7 @@ class Fit:
 
     def quantile(self, level: float) -> float:
         """Student's t for the central interval; NaN without spare rows."""
-        return float(stats.t.ppf(0.5 + level / 2, self.dof)) if self.dof > 0 else float("nan")
+        return float(t_quantile(0.5 + level / 2, self.dof)) if self.dof > 0 else float("nan")
 
     def log_error(
         self, columns: Mapping[str, Any], other: Mapping[str, Any] | None = None

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from scaling.analysis.law import Array, FitError, Law
 from scaling.units import counted
@@ -93,6 +92,11 @@ def refuse_hopeless(law: Law, rows: Rows, given: Mapping[str, float]) -> None:
         raise FitError(f"{distinct} distinct values of {', '.join(law.variables)} {few}")
 
 
+def _ranks(values: Array) -> Array:
+    """From 1; equal values share the mean of theirs."""
+    return np.asarray(pd.Series(values).rank(), dtype=np.float64)
+
+
 def refuse_wrong_way(law: Law, rows: Rows) -> None:
     """Raise `FitError` where the target plainly goes the other way than the law.
 
@@ -104,7 +108,7 @@ def refuse_wrong_way(law: Law, rows: Rows) -> None:
     if np.ptp(size) < ONE_VALUE or len(size) < 3:
         return
     way = -1.0 if law.increasing else 1.0
-    against = way * float(np.corrcoef(stats.rankdata(size), stats.rankdata(rows.values))[0, 1])
+    against = way * float(np.corrcoef(_ranks(size), _ranks(rows.values))[0, 1])
     # 1 / sqrt(rows - 1) without a trend: five rows that all go the wrong way are the fewest.
     if against < WRONG_WAY[0] or against * np.sqrt(len(size) - 1) < WRONG_WAY[1] - 1e-9:
         return

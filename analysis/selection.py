@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -112,7 +112,7 @@ class Selection:
         return out
 
 
-def select(
+def selection_begun(
     runs: pd.DataFrame,
     *,
     laws: Sequence[str | Law] | None = None,
@@ -122,7 +122,7 @@ def select(
     level: float = 0.95,
     seed: int = 0,
     mapper: Mapper = map,
-) -> Selection:
+) -> Callable[[], Selection]:
     """Rank laws by how well they predict the frontier beyond what they were fitted to.
 
     For each frontier point of the upper half, every law is fitted to the runs below it (laws in
@@ -139,6 +139,9 @@ def select(
         level: of the test whether a law extrapolates.
         mapper: judges the laws.
 
+    Returns:
+        what waits for the answer: processes begin to judge at once.
+
     Raises:
         FitError: no usable run.
         ValueError: an unknown law; no column to order the runs by.
@@ -149,7 +152,11 @@ def select(
     }  # fmt: skip
     windows = frontier_windows(runs, target)
     judge = partial(_judged, runs=runs, windows=windows, options=options, level=level)
-    judged = list(mapper(judge, chosen))
+    begun = mapper(judge, chosen)
+    return lambda: _ranked(list(begun), windows, target)
+
+
+def _ranked(judged: list[tuple[Candidate, Errors]], windows: Windows, target: str) -> Selection:
     errors = {one.law: mine for one, mine in judged if mine}
     most = max((len(mine) for mine in errors.values()), default=0)
     common = set(range(windows.size))
@@ -158,6 +165,11 @@ def select(
     found = [_scored(one, errors.get(one.law, {}), sorted(common)) for one, _ in judged]
     ranked = sorted(_weighted(found), key=lambda c: (c.error is None, c.error or 0.0, c.law))
     return Selection(target, len(common), tuple(ranked), windows.excluded)
+
+
+def select(runs: pd.DataFrame, **options: Any) -> Selection:
+    """`selection_begun`, at once."""
+    return selection_begun(runs, **options)()
 
 
 def _judged(
@@ -183,7 +195,7 @@ def _judged(
 def _extrapolated(law: Law, windows: Windows, options: dict[str, Any]) -> Errors:
     """Windows without a fit, or with one that leaves no spare row, are not there."""
     out: Errors = {}
-    for k in range((windows.size + 1) // 2, windows.size):
+    for k in windows.tried:
         try:
             found = fit(law, windows.rows(law, k), **options, diagnose=False)
         except ValueError:

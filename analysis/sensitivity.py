@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -119,7 +119,7 @@ class Sensitivity:
         return out
 
 
-def sensitivity(
+def sensitivity_begun(
     runs: pd.DataFrame,
     *,
     law: str | Law = "offset",
@@ -133,8 +133,9 @@ def sensitivity(
     baseline: str | None = None,
     allow_mixed: bool = False,
     all_runs: bool = False,
+    made: Callable[[], Analysis] | None = None,
     mapper: Mapper = map,
-) -> Sensitivity:
+) -> Callable[[], Sensitivity]:
     """Repeat the analysis with one choice at a time made otherwise.
 
     Tried are: embedding parameters counted; the causal half of attention counted
@@ -147,7 +148,11 @@ def sensitivity(
     Args:
         runs, law, target, by, fixed, objective, huber_delta, level, seed, baseline, allow_mixed,
             all_runs: see `summary.analyse`.
+        made: gives the analysis as asked, where it is made anyway; None makes it.
         mapper: makes the analyses.
+
+    Returns:
+        what waits for the answer: processes begin at once.
 
     Raises:
         ValueError: as `summary.analyse`, for the analysis as asked.
@@ -158,7 +163,7 @@ def sensitivity(
         "huber_delta": huber_delta, "level": level, "seed": seed, "baseline": baseline,
         "allow_mixed": allow_mixed, "all_runs": all_runs,
     }  # fmt: skip
-    first = analyse(runs, **asked)
+    first = made() if made else analyse(runs, **asked)
     asked["comparison_draws"] = FEWER_DRAWS
     if law.variables == ("compute",) and len(first.groups) > 1:
         asked["baseline"] = baseline or plain_one(list(first.groups))
@@ -166,9 +171,19 @@ def sensitivity(
     rows = _rows(Setting("as asked", "", runs), first, asked["baseline"], reach, level)
     good = usable(split_roles(runs).trained, [*law.variables, target]).runs
     under = partial(_rows_under, asked=asked, reach=reach, level=level)
-    for found in mapper(under, settings(good, law, target=target, by=by, options=asked)):
-        rows += found
-    return Sensitivity(law, target, level, asked["baseline"], tuple(rows), left_out(first.excluded))
+    begun = mapper(under, settings(good, law, target=target, by=by, options=asked))
+    excluded, against = left_out(first.excluded), asked["baseline"]
+
+    def collected() -> Sensitivity:
+        found = [row for part in begun for row in part]
+        return Sensitivity(law, target, level, against, (*rows, *found), excluded)
+
+    return collected
+
+
+def sensitivity(runs: pd.DataFrame, **options: Any) -> Sensitivity:
+    """`sensitivity_begun`, at once."""
+    return sensitivity_begun(runs, **options)()
 
 
 def _rows_under(

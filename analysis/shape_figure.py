@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,9 @@ ASTRO = "astro"
 """Whose shapes the paper's table is of."""
 
 
-def depth_by_length(analysis: Analysis, beside: Sequence[HeatPanel] = ()) -> HeatMap | Skipped:
+def depth_by_length(
+    analysis: Analysis, beside: Callable[[], Sequence[HeatPanel]] = tuple
+) -> HeatMap | Skipped:
     """A panel per group and budget that has several depths and several lengths.
 
     A cell is the best configuration of that depth and length, its colour the ratio of its loss to
@@ -32,7 +34,7 @@ def depth_by_length(analysis: Analysis, beside: Sequence[HeatPanel] = ()) -> Hea
 
     Args:
         analysis: of a run table.
-        beside: the paper's own shapes, shown below those of astro.
+        beside: gives the paper's own shapes, shown below those of astro.
     """
     if analysis.law.increasing:
         return Skipped(NAME, f"{analysis.target} is better the higher: the map is of losses")
@@ -60,8 +62,8 @@ def depth_by_length(analysis: Analysis, beside: Sequence[HeatPanel] = ()) -> Hea
     reasons = said_once(told)
     if not panels:
         return Skipped(NAME, "; ".join(reasons) or "no runs")
-    if ASTRO in analysis.groups:
-        panels += beside
+    shapes = list(beside()) if ASTRO in analysis.groups else []
+    panels += shapes
     return HeatMap(
         name=NAME, title=f"{title_of(analysis.target)} by depth and length at equal training FLOPs",
         x_label=QUANTITIES["seq_len"].label, y_label=QUANTITIES["depth"].label,
@@ -69,7 +71,7 @@ def depth_by_length(analysis: Analysis, beside: Sequence[HeatPanel] = ()) -> Hea
         notes=(
             "In a cell: the loss of the best configuration of that shape; the colour is its ratio to "
             "the best of the panel. FLOPs are counted at the real lengths of the histories",
-            *(_PAPER if beside and ASTRO in analysis.groups else ()), *notes, *reasons,
+            *(_PAPER if shapes else ()), *notes, *reasons,
         ),
     )  # fmt: skip
 

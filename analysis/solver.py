@@ -15,6 +15,8 @@ from scaling.analysis.law import Array
 
 Evaluate = Callable[[Array, Array], tuple[Array, Array]]
 
+WATCHED, CREEPING = 20, 50
+"""A start creeps that in so many steps has come less than that share nearer to the best."""
 MAX_ELEMENTS = 4_000_000
 """Numbers held per gradient array (32 MB): larger batches are solved in pieces."""
 
@@ -63,6 +65,7 @@ def minimise(
     free: np.ndarray,
     loss: Loss,
     max_iterations: int = 300,
+    rivals: bool = False,
 ) -> Solution:
     """Minimise sum_i weight_i rho(log_loss_i - evaluate_i) for each problem.
 
@@ -76,13 +79,17 @@ def minimise(
         free: bool `[parameters]`.
         loss: the row-wise objective.
         max_iterations: evaluations per problem.
+        rivals: the problems are starts of one, of which the best counts: those that creep along a
+            ridge above one that has settled are given up.
     """
     batch, rows = theta.shape[0], x.shape[1]
     piece = max(1, MAX_ELEMENTS // max(1, rows * theta.shape[1]))
     parts = []
     for begin in range(0, batch, piece):
         a, b, c, d = (_part(array, begin, piece) for array in (theta, x, log_loss, weight))
-        parts.append(_minimise(evaluate, a, b, c, d, lower, upper, free, loss, max_iterations))
+        parts.append(
+            _minimise(evaluate, a, b, c, d, lower, upper, free, loss, max_iterations, rivals)
+        )
     return Solution(
         np.concatenate([part.theta for part in parts]),
         np.concatenate([part.objective for part in parts]),
@@ -109,6 +116,7 @@ def _minimise(
     free: np.ndarray,
     loss: Loss,
     max_iterations: int,
+    rivals: bool,
 ) -> Solution:
     batch = start.shape[0]
     theta = np.where(free, np.clip(start, lower, upper), start)
@@ -119,34 +127,51 @@ def _minimise(
     damping = np.full(batch, 1e-2)
     settled = np.zeros(batch, dtype=bool)
     active = np.arange(batch)
-    for _ in range(max_iterations):
+    # Of the problems still going on; written back when they end. A fit is dozens of iterations of
+    # small arrays, so that the number of numpy calls is what it costs.
+    here, value_here, damped = theta, objective, damping
+    rows_x, rows_y, rows_w = x, log_loss, weight
+    before, best = objective, np.inf
+    for k in range(1, max_iterations + 1):
         if active.size == 0:
             break
-        rows_x, rows_y, rows_w = (_take(array, active) for array in (x, log_loss, weight))
-        step, promise = _step(
-            gradient, residual, rows_w, theta[active], damping[active], lower, upper, free, loss
-        )
-        trial = np.where(free, np.clip(theta[active] + step, lower, upper), theta[active])
+        step, promise = _step(gradient, residual, rows_w, here, damped, lower, upper, free, loss)
+        trial = np.where(free, np.minimum(np.maximum(here + step, lower), upper), here)
         new_value, new_gradient = evaluate(rows_x, trial)
         new_residual = rows_y - new_value
         new_objective = (rows_w * loss.value(new_residual)).sum(axis=1)
-        old = objective[active]
-        better = new_objective < old
-        tiny = promise <= 1e-13 * old + 1e-30
-        moved = np.abs(trial - theta[active]).max(axis=1) > 1e-11
-        done = tiny | ~moved | (~better & (damping[active] > 1e9))
-
-        theta[active] = np.where(better[:, None], trial, theta[active])
-        objective[active] = np.where(better, new_objective, old)
-        gradient[better] = np.swapaxes(new_gradient, 1, 2)[better]
-        residual[better] = new_residual[better]
+        better = new_objective < value_here
+        tiny = promise <= 1e-13 * value_here + 1e-30
+        moved = np.abs(trial - here).max(axis=1) > 1e-11
+        done = tiny | ~moved | (~better & (damped > 1e9))
         # A step that kept a quarter of its promise earns less damping next time.
-        good = better & (old - new_objective > 0.25 * promise)
-        damping[active] *= np.where(good, 0.2, np.where(better, 1.0, 6.0))
-        np.clip(damping, 1e-12, 1e12, out=damping)
-        settled[active] |= done
-        if done.any():
-            gradient, residual, active = gradient[~done], residual[~done], active[~done]
+        good = better & (value_here - new_objective > 0.25 * promise)
+
+        new_gradient = np.swapaxes(new_gradient, 1, 2)
+        if better.all():
+            here, value_here, gradient, residual = trial, new_objective, new_gradient, new_residual
+        else:
+            here = np.where(better[:, None], trial, here)
+            value_here = np.where(better, new_objective, value_here)
+            gradient[better] = new_gradient[better]
+            residual[better] = new_residual[better]
+        damped = damped * np.where(good, 0.2, np.where(better, 1.0, 6.0))
+        damped = np.minimum(np.maximum(damped, 1e-12), 1e12)
+        settled[active[done]] = True
+        ends = done
+        if rivals:
+            best = min(best, value_here[done].min(initial=np.inf))
+            if k % WATCHED == 0:
+                ends = done | ((before - value_here) * CREEPING < value_here - best)
+                before = value_here
+        if ends.any():
+            ended, on = active[ends], ~ends
+            theta[ended], objective[ended] = here[ends], value_here[ends]
+            active, here, value_here, damped = active[on], here[on], value_here[on], damped[on]
+            before = before[on]
+            gradient, residual = gradient[on], residual[on]
+            rows_x, rows_y, rows_w = (_take(array, active) for array in (x, log_loss, weight))
+    theta[active], objective[active] = here, value_here
     return Solution(theta, objective, settled)
 
 
@@ -171,7 +196,7 @@ def _step(
     reweighted, curvature = loss.weights(residual)
     soft = weight * reweighted
     slope = (gradient @ (soft * residual)[..., None])[..., 0]
-    diagonal = ((gradient * gradient) @ np.broadcast_to(soft, residual.shape)[..., None])[..., 0]
+    diagonal = ((gradient * gradient) @ soft[..., None])[..., 0]
     both = weight * curvature + damping[:, None] * soft
     matrix = gradient @ np.swapaxes(both[:, None] * gradient, 1, 2)
     scale = 1.0 / np.sqrt(np.maximum(diagonal, 1e-30 + 1e-16 * diagonal.max(axis=1)[:, None]))
@@ -181,7 +206,7 @@ def _step(
     size = theta.shape[1]
     matrix *= pair
     ridge = damping[:, None] + 1e-14 + held
-    matrix[:, np.arange(size), np.arange(size)] += ridge
+    matrix.reshape(len(matrix), -1)[:, :: size + 1] += ridge
     scaled_slope = slope * scale
     step = np.linalg.solve(matrix, scaled_slope[..., None])[..., 0]
     promise = np.einsum("bp,bp->b", step, scaled_slope) - 0.5 * np.einsum(

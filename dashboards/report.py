@@ -16,6 +16,7 @@ from scaling.analysis.figure import Skipped
 from scaling.analysis.figures import Drawing
 from scaling.analysis.figures import figures as all_figures
 from scaling.analysis.findings import Analysis
+from scaling.analysis.mapper import Mapper
 from scaling.analysis.plots import svg
 from scaling.analysis.result import number
 from scaling.analysis.trust import Trust
@@ -57,6 +58,7 @@ def write_report(
     command: str = "",
     proposal: str = "",
     facts: Mapping[str, object] | None = None,
+    mapper: Mapper = map,
 ) -> Path:
     """Write the report as one HTML file that needs nothing else.
 
@@ -73,6 +75,7 @@ def write_report(
         proposal: the command that proposes further runs, for where nothing is decided.
         facts: what else a reader should know, by name; `loss_floor_at` (a mapping from what may be
             read to the best loss) is set beside the fitted offsets.
+        mapper: draws the figures.
 
     Returns:
         `path`.
@@ -91,8 +94,9 @@ def write_report(
         return Markup(rendered_table.render(head=content[0], rows=content[1], name=name))
 
     offsets = _offsets(analysis, floors if isinstance(floors, Mapping) else {})
+    warnings = _warnings(analysis)
     there = {
-        "warnings": _warnings(analysis), "floor": offsets, "trust": trust,
+        "warnings": warnings, "floor": offsets, "trust": trust,
         "references": analysis.references, "data": data, "again": command,
     }  # fmt: skip
     page = environment.from_string(TEMPLATE).render(
@@ -100,10 +104,10 @@ def write_report(
         contents=[(id, name) for id, name in SECTIONS.items() if there.get(id, True)],
         subtitle=_subtitle(runs, analysis),
         verdicts=_verdicts(analysis, proposal),
-        warnings=_warnings(analysis),
+        warnings=warnings,
         figures=[
-            {"title": f.title, "svg": inline(svg(f), prefix=f"f{i}", label=f.title)}
-            for i, f in enumerate(figures)
+            {"title": figure.title, "svg": inline(drawn, prefix=f"f{i}", label=figure.title)}
+            for i, (figure, drawn) in enumerate(zip(figures, mapper(svg, figures)))
         ],
         skipped=[f"Not drawn: {one.name.replace('_', ' ')} ({one.reason})." for one in skipped],
         fitted=_fitted(analysis),

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from scaling.trial import TrialConfig
 
@@ -124,7 +124,7 @@ def judge(
     errors = [curve[-1] - forecast(curve[: len(losses)], points) for curve in whole]
     expected = forecast(losses, points) + statistics.fmean(errors)
     spread = statistics.stdev(errors) * math.sqrt(1 + 1 / len(errors))
-    least = expected - float(stats.t.ppf(CONFIDENCE, len(errors) - 1)) * spread
+    least = expected - float(stdtrit(len(errors) - 1, CONFIDENCE)) * spread
     return Verdict(expected, least, best) if least > best else None
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from scaling.cli.source import Source, fitting, undrawn
+from scaling.cli.source import DRAWS, Source, fitting, undrawn
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from scaling.analysis.figures import Drawing
     from scaling.analysis.findings import Analysis
+    from scaling.analysis.mapper import Mapper
     from scaling.analysis.trust import Trust
 
 
@@ -72,14 +74,19 @@ def plot(
     """Draw all figures that the runs have something to say in, each with its data as CSV."""
     from scaling.analysis.figure_table import write_tables
     from scaling.analysis.plots import write_plots
+    from scaling.cli.cores import all_cores
     from scaling.cli.drawn import drawn
     from scaling.cli.output import closing, warn
 
-    runs = source.table()
-    figures, skipped = drawn(source, _analyse(source, runs, options), _trust(runs, options))
-    for figure in skipped:
-        warn(f"no figure {figure.name}: {figure.reason}")
-    written = write_plots(output, figures, formats=formats.split(","), column=width)
+    with all_cores() as mapper:
+        runs = source.table()
+        found, judged = _begun(source, runs, options, mapper)
+        figures, skipped = drawn(source, found, judged, mapper)
+        for figure in skipped:
+            warn(f"no figure {figure.name}: {figure.reason}")
+        written = write_plots(
+            output, figures, formats=formats.split(","), column=width, mapper=mapper
+        )
     written += write_tables(output, figures)
     attach(source, written)
     closing(written, f"climber report {source.words} -o {output / 'report.html'}")
@@ -92,10 +99,13 @@ def plot(
 )
 def report(source: Source, options: dict[str, Any], output: Path) -> None:
     """Write one self-contained page: verdict, figures, tables, how it was counted and fitted."""
+    from scaling.cli.cores import all_cores
     from scaling.cli.output import closing
 
-    runs = source.table()
-    _write_page(output, source, runs, _analyse(source, runs, options), options)
+    with all_cores() as mapper:
+        runs = source.table()
+        found, judged = _begun(source, runs, options, mapper)
+        _write_page(output, source, runs, found, judged, mapper)
     attach(source, [output])
     closing([output], f"open {output}")
 
@@ -103,17 +113,19 @@ def report(source: Source, options: dict[str, Any], output: Path) -> None:
 def study(title: str, folder: Path, tracking_uri: str | None) -> list[Path]:
     """Everything that is made of a finished sweep: run table, fit, plots, report."""
     from scaling.analysis.plots import write_plots
+    from scaling.cli.cores import all_cores
     from scaling.runs import write_runs
     from scaling.units import write_json
 
     source = Source(title, None, (), tracking_uri)
-    runs = source.table()
-    found = _analyse(source, runs, {})
-    show(found, source.facts())
-    write_runs(runs, folder / "runs.csv")
-    write_json(folder / "fit.json", found.to_dict())
-    figures = _write_page(folder / "report.html", source, runs, found, {})
-    plots = write_plots(folder, figures)
+    with all_cores() as mapper:
+        runs = source.table()
+        found, judged = _begun(source, runs, {}, mapper)
+        show(found, source.facts())
+        write_runs(runs, folder / "runs.csv")
+        write_json(folder / "fit.json", found.to_dict())
+        figures = _write_page(folder / "report.html", source, runs, found, judged, mapper)
+        plots = write_plots(folder, figures, mapper=mapper)
     written = [folder / "runs.csv", folder / "fit.json", *plots, folder / "report.html"]
     attach(source, written)
     return written
@@ -152,36 +164,47 @@ def show(found: Analysis, facts: Mapping[str, object]) -> None:
         click.echo(f"best loss that {name} can reach, from the known truth: {floor:.5f}")
 
 
-def _trust(runs: pd.DataFrame, options: dict[str, Any]) -> Trust:
-    from scaling.analysis.trust import trust
-    from scaling.cli.cores import all_cores
+def _begun(
+    source: Source, runs: pd.DataFrame, options: dict[str, Any], mapper: Mapper
+) -> tuple[Analysis, Callable[[], Trust]]:
+    """The analysis, and what waits for how far it can be trusted: processes work on it meanwhile."""
+    from scaling.analysis.trust import trust_begun
 
-    with all_cores() as mapper:
-        return trust(runs, mapper=mapper, **undrawn(options))
+    made = functools.cache(lambda: _analyse(source, runs, options))
+    # Losses by user and other draws would set the row `as asked` apart from those beside it.
+    plain = source.evaluations(options.get("target", "loss")) is None
+    plain = plain and all(options.get(name) is None for name in DRAWS)
+    judged = trust_begun(runs, made=made if plain else None, mapper=mapper, **undrawn(options))
+    return made(), judged
 
 
 def _write_page(
-    output: Path, source: Source, runs: pd.DataFrame, found: Analysis, options: dict[str, Any]
+    output: Path,
+    source: Source,
+    runs: pd.DataFrame,
+    found: Analysis,
+    judged: Callable[[], Trust],
+    mapper: Mapper,
 ) -> list[Drawing]:
     """The report of an analysis, with how far it can be trusted; returns its figures."""
     from scaling.cli.drawn import drawn
     from scaling.cli.report_data import sweep_data
     from scaling.dashboards.report import write_report
 
-    judged = _trust(runs, options)
-    figures, skipped = drawn(source, found, judged)
+    figures, skipped = drawn(source, found, judged, mapper)
     write_report(
         output,
         runs=runs,
         analysis=found,
         figures=figures,
         skipped=skipped,
-        trust=judged,
+        trust=judged(),
         data=sweep_data(source.sweep, source.tracking_uri),
         title=source.title(),
         command=f"climber report {source.words} -o {output.name}",
         proposal=f"climber next {source.words} --max-compute C -o next.json",
         facts=source.facts(),
+        mapper=mapper,
     )
     return figures
 

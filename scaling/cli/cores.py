@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import multiprocessing
 import os
 from collections.abc import Iterator
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 def all_cores() -> Iterator[Mapper]:
     """`map` over processes, one for each core that this process may use; plain `map` with one core.
 
-    Answers are the same: what is mapped depends on its arguments alone.
+    They start at once, and import what they need while this one reads. Answers are the same: what
+    is mapped depends on its arguments alone.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     if cores is None or cores < 2:
@@ -29,6 +31,8 @@ def all_cores() -> Iterator[Mapper]:
     os.environ.update(dict.fromkeys(_THREADS, "1"))  # a worker is a core
     pool = ProcessPoolExecutor(cores, mp_context=context)
     try:
+        for _ in range(cores):
+            pool.submit(_ready)
         yield pool.map
     finally:
         pool.shutdown(cancel_futures=True)
@@ -37,6 +41,10 @@ def all_cores() -> Iterator[Mapper]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def _ready() -> None:
+    importlib.import_module("scaling.analysis.trust")
 
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")

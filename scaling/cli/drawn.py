@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from scaling.cli.source import Source
@@ -12,19 +13,20 @@ if TYPE_CHECKING:
     from scaling.analysis.figure import Skipped
     from scaling.analysis.figures import Drawing
     from scaling.analysis.findings import Analysis
+    from scaling.analysis.mapper import Mapper
     from scaling.analysis.temperatures import HeatPanel
     from scaling.analysis.trust import Trust
 
 
 def drawn(
-    source: Source, analysis: Analysis, trust: Trust | None
+    source: Source, analysis: Analysis, trust: Callable[[], Trust], mapper: Mapper
 ) -> tuple[list[Drawing], list[Skipped]]:
     """`scaling.analysis.figures.figures` with the logged learning curves and the paper's shapes."""
     from scaling.analysis.figures import figures
 
     return figures(
-        analysis, trust=trust, curves=_curves(source, analysis), shapes=paper_shapes()
-    )  # fmt: skip
+        analysis, trust=trust, curves=_curves(source, analysis), shapes=paper_shapes, mapper=mapper
+    )
 
 
 def _curves(source: Source, analysis: Analysis) -> pd.DataFrame | None:

@@ -34,7 +34,7 @@ def shapes(architecture: str = "astro") -> pd.DataFrame:
 
 
 def drawn(runs: pd.DataFrame, beside: list[HeatPanel] | None = None) -> HeatMap:
-    found = depth_by_length(analyse(runs, bootstrap=0), beside or [])
+    found = depth_by_length(analyse(runs, bootstrap=0), lambda: beside or [])
     assert isinstance(found, HeatMap)
     return found
 
