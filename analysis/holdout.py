@@ -9,27 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scaling.analysis.delta import huber_factors
 from scaling.analysis.distributions import (
     chi2_tail,
     normal_cdf,
     normal_log_tail,
-    normal_quantile,
-    t_quantile,
-    t_tail,
 )
 from scaling.analysis.fitting import Objective, fit
-from scaling.analysis.law import Array, FitError, Law, law_of
+from scaling.analysis.holdout_error import log_errors, tested
+from scaling.analysis.law import FitError, Law, law_of
 from scaling.analysis.levels import Ladder, LeftOut, ladder
-from scaling.analysis.result import Fit, Interval
-from scaling.analysis.solver import minimise
+from scaling.analysis.result import Interval
 from scaling.units import format_si, plain
-
-_REACH = np.array([0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0])
-"""Errors tried on each side, in half-widths of the linearised interval."""
-
-EXACT = 1e-6
-"""Errors of ln(loss) below it are digits of the losses and of the fit, not noise."""
 
 
 @dataclass(frozen=True)
@@ -238,85 +228,15 @@ def _steps(
             yield reached, f"as many free parameters as rows ({found.n}): no error to compare with"
             continue
         held = rungs.held(k)
-        errors = _errors(found, held, target)
-        score, dof, (low, high) = _tested(found, window, held, level)
+        errors = log_errors(found, held, target)
+        score, dof, (low, high) = tested(found, window, held, level)
         predicted = float(np.exp(np.log(held[target]).mean() - errors.mean()))
         yield Step(
             reached, rungs.compute[k], found.n, len(held),
             predicted, float(np.exp(np.log(held[target]).mean())),
             (float(predicted * np.exp(low)), float(predicted * np.exp(high))), score, dof,
             tuple(
-                (rungs.compute[j], float(_errors(found, rungs.held(j), target).mean()))
+                (rungs.compute[j], float(log_errors(found, rungs.held(j), target).mean()))
                 for j in range(k + 1, rungs.size)
             ),
         )  # fmt: skip
-
-
-def _errors(found: Fit, rows: pd.DataFrame, target: str) -> Array:
-    # A law that falls below 0 is as wrong as one can be, not a missing number.
-    predicted = np.maximum(found.predict(rows), 1e-300)
-    return np.asarray(np.log(rows[target].to_numpy(dtype=np.float64) / predicted))
-
-
-def _tested(
-    found: Fit, window: pd.DataFrame, held: pd.DataFrame, level: float
-) -> tuple[float, int, Interval]:
-    """Normal score of the level's mean error, its degrees of freedom, the errors allowed."""
-    law, problem = found.law, found.problem
-    both = pd.concat([window, held])
-    x = np.log(both[list(law.variables)].to_numpy(dtype=np.float64)) - problem.centre
-    errors, old = _errors(found, held, found.target), len(window)
-    mean = float(errors.mean())
-    dof = found.dof + len(held) - 1
-    half = float(t_quantile(0.5 + level / 2, dof)) * float(
-        np.hypot(
-            found.scatter / np.sqrt(len(held)),
-            found.log_error({name: held[name].to_numpy() for name in law.variables}).mean(),
-        )
-    )
-    half = max(half, EXACT)
-    tried = np.concatenate([-_REACH[::-1] * half, [0.0], _REACH * half, [mean]])
-    log_target = np.repeat(
-        np.log(both[found.target].to_numpy(dtype=np.float64))[None], len(tried), 0
-    )
-    log_target[:, old:] += (tried - mean)[:, None]
-    theta = np.repeat(problem.theta[None], len(tried), axis=0)
-    solution = minimise(
-        law.evaluate, theta, x[None], log_target, np.ones((1, len(both))),
-        lower=problem.lower, upper=problem.upper, free=problem.free, loss=problem.loss,
-    )  # fmt: skip
-    best = int(np.argmin(solution.objective))
-    value, _ = law.evaluate(x[None], solution.theta[best : best + 1])
-    variance = float(((log_target[best] - value[0]) ** 2).sum()) / dof
-    variance = max(variance, EXACT**2)
-    # What a rise of Huber's objective is worth: Var psi / E psi' for normal errors.
-    spread, curvature = huber_factors(problem.loss, np.sqrt(np.array(variance)))
-    worth = max(variance * float(spread * curvature), 1e-300)
-    raised = 2.0 * (solution.objective - solution.objective[best])
-    t = np.sqrt(np.maximum(raised, 0.0) / worth)
-    low, high = (
-        float(end)
-        for end in _crossings(tried[:-1], t[:-1], float(t_quantile(0.5 + level / 2, dof)))
-    )
-    # Beyond 8 the normal tail underflows to nothing that anybody reads.
-    tail = float(-normal_quantile(max(float(t_tail(t[-1], dof)), 1e-15)))
-    return float(np.sign(mean) * tail), dof, (low, high)
-
-
-def _crossings(tried: Array, t: Array, quantile: float) -> Interval:
-    """Where t passes the quantile on both sides of its minimum; infinite where it never does."""
-    at = int(np.argmin(t))
-
-    def end(side: Array, heights: Array) -> float:
-        above = np.flatnonzero(heights > quantile)
-        if above.size == 0:
-            return np.inf
-        k = int(above[0])
-        if k == 0:
-            return float(abs(side[0]))
-        share = (quantile - heights[k - 1]) / (heights[k] - heights[k - 1])
-        return float(abs(side[k - 1] + share * (side[k] - side[k - 1])))
-
-    low = end(tried[at::-1], t[at::-1])
-    high = end(tried[at:], t[at:])
-    return (-low if tried[at] - low <= 0 else low, high)

@@ -100,11 +100,10 @@ def write_report(
         "references": analysis.references, "data": data, "again": command,
     }  # fmt: skip
     page = environment.from_string(TEMPLATE).render(
-        title=title,
+        title=title, warnings=warnings,
         contents=[(id, name) for id, name in SECTIONS.items() if there.get(id, True)],
         subtitle=_subtitle(runs, analysis),
         verdicts=_verdicts(analysis, proposal),
-        warnings=warnings,
         figures=[
             {"title": figure.title, "svg": inline(drawn, prefix=f"f{i}", label=figure.title)}
             for i, (figure, drawn) in enumerate(zip(figures, mapper(svg, figures)))
@@ -128,7 +127,7 @@ def write_report(
         else None,
         command=command,
         table=table,
-    )
+    )  # fmt: skip
     write_text(path, page)
     return path
 
