@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -116,10 +117,14 @@ class Callbacks:
         running: bool,
         refit: int,
     ) -> tuple[Any, Any]:
-        """Whether the runs have changed, and the order of a fit that is to be made."""
+        """Whether the runs or the sweeps there are have changed, and the order of a fit that is to be made."""
         selected = self.desk.selected(Chosen.from_dict(state))
         snapshot = selected.snapshot
-        now = f"{snapshot.version} {snapshot.complete} {snapshot.problem}"
+        try:
+            offered = " ".join(self.desk.feed.sweeps())
+        except ValueError as error:
+            offered = str(error)
+        now = json.dumps([snapshot.version, snapshot.complete, snapshot.problem, offered])
         return now if now != revision else no_update, self.order(selected, order, running, refit)
 
     def order(

@@ -17,6 +17,8 @@ ENDED: tuple[Phase, ...] = ("finished", "failed", "stopped")
 
 MOST_RUNNING, MOST_CHARACTERS = 8, 300
 """Of a summary: it must fit into a tag of MLflow's."""
+SURE_SECONDS, SURE_SHARE = 60.0, 0.02
+"""After so long, or with that share behind, the pace says when the sweep will end."""
 
 
 @dataclass
@@ -82,14 +84,18 @@ class SweepState:
         return self._seconds_behind() / total if total else 1.0
 
     def seconds_left(self, now: float | None = None) -> float | None:
-        """Planned seconds still ahead, at the pace of those behind us; None before the first."""
+        """Planned seconds still ahead, at the pace of those behind us; None while little is behind:
+        starting takes longer than the first steps."""
         begun = [trial.started for trial in self.trials.values() if trial.started is not None]
         behind = self._seconds_behind()
         if not begun or behind <= 0:
             return None
-        pace = ((now or time.time()) - min(begun)) / behind
+        elapsed = (now or time.time()) - min(begun)
         mine = self.in_phase("waiting", "running", *ENDED)
-        return max(math.fsum(trial.planned.seconds for trial in mine) - behind, 0.0) * pace
+        total = math.fsum(trial.planned.seconds for trial in mine)
+        if elapsed < SURE_SECONDS and behind < SURE_SHARE * total:
+            return None
+        return max(total - behind, 0.0) * elapsed / behind
 
     def best(self) -> dict[str, TrialState]:
         """The finished trial with the smallest test loss, by architecture."""

@@ -273,5 +273,22 @@ def data(events: float, memory: str, folder: Path | None, json_file: Path | None
     closing([json_file] if json_file else [], "climber data list")
 
 
+@bench.command("report")
+@click.option("--runs", type=click.IntRange(144), default=500, show_default=True,
+              help="Of the made-up table, about.")  # fmt: skip
+@click.option("--times", type=click.IntRange(1), default=3, show_default=True)
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all figures.")
+def report(runs: int, times: int, json_file: Path | None) -> None:
+    """Seconds that a report of many runs takes, and bytes of its page."""
+    from scaling.cli import bench_report
+    from scaling.cli.output import closing
+    from scaling.units import write_json
+
+    found = bench_report.report(runs, times)
+    if json_file:
+        write_json(json_file, found)
+    closing([json_file] if json_file else [], "climber report quickstart -o report.html")
+
+
 bench.add_command(padding)
 bench.add_command(serving)

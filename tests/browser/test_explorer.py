@@ -230,6 +230,28 @@ def test_by_keyboard_alone(visit: Visit, address: str) -> None:
     expect(page).to_have_url(re.compile("metric="))
 
 
+def test_boxes_and_buttons_by_keyboard(visit: Visit, address: str) -> None:
+    page = settled(visit(address))
+    box = page.locator("#architectures").get_by_label("astro")
+    box.focus()
+    page.keyboard.press("Space")
+    expect(box).not_to_be_checked()
+    expect(page.locator("#status")).to_contain_text("30 of 60 runs")
+    page.locator("#reset").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#status")).to_contain_text("60 of 60 runs")
+
+
+def test_a_fit_is_cancelled_and_made_when_asked(visit: Visit, address: str) -> None:
+    page = settled(visit(address))
+    page.click("#refit")
+    page.click("#cancel")
+    expect(page.locator("#working")).to_be_hidden()
+    expect(page.locator("#status")).to_contain_text(re.compile("cancelled: Refit|up to date"))
+    page.click("#refit")
+    settled(page)
+
+
 @pytest.mark.parametrize("query", ["?sweeps=nothing", "?metric=nonsense", "?what=ever", "?f.x=1"])
 def test_an_address_that_means_nothing_is_said(visit: Visit, address: str, query: str) -> None:
     page = visit(address + query)
