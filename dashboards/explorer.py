@@ -17,14 +17,14 @@ from dash import (
     Output,
     State,
     ctx,
-    html,
     no_update,
     set_props,
 )  # fmt: skip
 
 from scaling.dashboards import explorer_layout
-from scaling.dashboards.explorer_callbacks import Callbacks
-from scaling.dashboards.explorer_choosing import Controls, Panel
+from scaling.dashboards.explorer_answer import DRAWN, answer, drawn
+from scaling.dashboards.explorer_callbacks import Callbacks, clicked_run
+from scaling.dashboards.explorer_choosing import Controls
 from scaling.dashboards.explorer_desk import Desk, make_fit
 from scaling.dashboards.explorer_layout import SELECTS
 from scaling.dashboards.explorer_showing import run_details
@@ -65,10 +65,13 @@ def make_app(desk: Desk, folder: Path) -> Dash:
 def _choosing(app: Dash, calls: Callbacks) -> None:
     def choose(
         search: str | None, form: Mapping[str, str], sweeps: Sequence[str],
-        architectures: Sequence[str], revision: str | None, clicked: Any, reset: Any, values: Any,
-        lows: Any, highs: Any, before: Mapping[str, Any] | None, spec: Mapping[str, Any] | None,
+        architectures: Sequence[str], revision: str | None, clicked: Any, reset: Any,
+        theme: str | None, fitted: Any, values: Any, lows: Any, highs: Any,
+        before: Mapping[str, Any] | None, spec: Mapping[str, Any] | None,
         order: Mapping[str, Any] | None, running: bool,
     ) -> tuple[Any, ...]:  # fmt: skip
+        if fitted:
+            calls.desk.done(str(fitted))
         checked, low, high = ({one["id"]["axis"]: one.get("value") for one in part}
                               for part in ctx.inputs_list[-3:])  # fmt: skip
         ranges = {axis: (str(low[axis] or ""), str(high.get(axis) or "")) for axis in low}
@@ -76,12 +79,37 @@ def _choosing(app: Dash, calls: Callbacks) -> None:
             form or {}, sweeps or [], architectures or [],
             {axis: value or [] for axis, value in checked.items()}, ranges, spec or {},
         )  # fmt: skip
-        found = ctx.triggered_id
-        triggered = found if isinstance(found, str) else "filters" if found else ""
+        # Told by values, not by what Dash says was triggered: of two questions at a time it drops the
+        # answer to the first, and with it what had triggered that.
+        seen = {
+            "reset": reset or 0, "clicked": clicked_run(clicked), "drawn": [theme, fitted, revision],
+        }  # fmt: skip
+        new = [name for name, value in seen.items() if value != (spec or {}).get(name)]
+        triggered = "controls"
+        if before is None:
+            triggered = ""
+        elif (search or "") != Chosen.from_dict(before).search():
+            triggered = "url"
+        elif "reset" in new:
+            triggered = "reset"
+        elif "clicked" in new:
+            triggered = "figure"
+        elif set(ctx.triggered_prop_ids) == {"revision.data"}:
+            held = calls.choose(search, controls, before, "controls")
+            # A choice whose answer was dropped is still in its control.
+            untouched = not before.get("sweeps") or held.state.to_dict() == before
+            triggered = "revision" if untouched else "controls"
         panel = calls.choose(search, controls, before, triggered, clicked)
         ordered = calls.order(panel.selected, order, bool(running))
+        state = panel.state.to_dict()
+        # A run that is chosen is shown beside the figure, not in it.
+        stays = before is not None and {**before, "run": state["run"]} == state
+        figure = (
+            (no_update,) * DRAWN if stays and "drawn" not in new else drawn(calls, state, theme)
+        )
         kept = triggered in ("", "revision")
-        return (*answer(panel, search, before, spec or {}, controls, kept), ordered)
+        told = answer(panel, search, before, spec or {}, controls, kept, seen)
+        return (*told, ordered, *figure)
 
     app.callback(
         Output("url", "search"),
@@ -97,6 +125,13 @@ def _choosing(app: Dash, calls: Callbacks) -> None:
         Output("run-note", "children"),
         *(Output(name, "children") for name in (*SELECTS, "run")),
         Output("fit-order", "data"),
+        Output("figure", "figure"),
+        Output("figure", "style"),
+        Output("figure-title", "children"),
+        Output("empty", "children"),
+        Output("empty", "hidden"),
+        Output("notes", "children"),
+        Output("verdict", "children"),
         Input("url", "search"),
         Input("form", "data"),
         Input("sweeps", "value"),
@@ -104,6 +139,8 @@ def _choosing(app: Dash, calls: Callbacks) -> None:
         Input("revision", "data"),
         Input("figure", "clickData"),
         Input("reset", "n_clicks"),
+        Input("theme-now", "data"),
+        Input("fitted", "data"),
         *_MANY,
         State("state", "data"),
         State("choices", "data"),
@@ -121,86 +158,7 @@ def _choosing(app: Dash, calls: Callbacks) -> None:
     )(show_run)
 
 
-def answer(
-    panel: Panel,
-    search: str | None,
-    before: Mapping[str, Any] | None,
-    spec: Mapping[str, Any],
-    controls: Controls,
-    kept: bool,
-) -> tuple[Any, ...]:
-    """What the page's elements are told: nothing where they hold it already, so that a control
-    that is being used stays as it is.
-
-    Args:
-        panel: what they are to hold.
-        search, before, spec, controls: what they hold.
-        kept: whether nobody has chosen anything: what was wrong with the address still is.
-    """
-    state, now = panel.state.to_dict(), panel.spec()
-    problem = panel.selected.snapshot.problem
-    if kept or state == before:
-        now["told"] = list(dict.fromkeys([*spec.get("told", ()), *now["told"]]))
-    told = [*now["told"], *([problem] if problem else [])]
-    moved = now["axes"] != spec.get("axes") or before is None or not panel.stands(controls)
-    offered = [{"label": name, "value": name} for name in now["sweeps"]]
-    kinds = [{"label": name, "value": name} for name in now["architectures"]]
-    address = panel.state.search()
-    selects = [
-        explorer_layout.options(now[key]) if now[key] != spec.get(key) else no_update
-        for key, _ in SELECTS.values()
-    ]
-    runs = dict(panel.runs)
-    selects.append(
-        explorer_layout.options(runs, "none chosen")
-        if now["runs"] != spec.get("runs")
-        else no_update
-    )
-    return (
-        address if address != (search or "") else no_update,
-        state if state != before else no_update,
-        now if now != spec else no_update,
-        panel.form() if panel.form() != dict(controls.form) else no_update,
-        offered if now["sweeps"] != spec.get("sweeps") else no_update,
-        list(panel.state.sweeps),
-        kinds if now["architectures"] != spec.get("architectures") else no_update,
-        panel.checked(),
-        explorer_layout.filters(panel.axes, panel.state.filters) if moved else no_update,
-        [html.P(text) for text in told],
-        panel.runs_note,
-        *selects,
-    )
-
-
 def _showing(app: Dash, calls: Callbacks) -> None:
-    def show(
-        state: Mapping[str, Any] | None, revision: str | None, theme: str | None, fitted: Any
-    ) -> tuple[Any, ...]:
-        if state is None or theme is None:
-            return (no_update,) * 7
-        if fitted:
-            calls.desk.done(str(fitted))
-        page = calls.show(state, theme)
-        style = {"height": f"{page.height}px"} if page.figure else {"display": "none"}
-        return (
-            no_update if page.figure is None else page.figure, style, page.title, page.empty,
-            not page.empty, [html.P(text) for text in page.notes], page.verdict,
-        )  # fmt: skip
-
-    app.callback(
-        Output("figure", "figure"),
-        Output("figure", "style"),
-        Output("figure-title", "children"),
-        Output("empty", "children"),
-        Output("empty", "hidden"),
-        Output("notes", "children"),
-        Output("verdict", "children"),
-        Input("state", "data"),
-        Input("revision", "data"),
-        Input("theme-now", "data"),
-        Input("fitted", "data"),
-    )(show)
-
     def tell(
         state: Mapping[str, Any] | None, revision: str | None, running: bool, fitted: Any,
         cancel: int | None, order: Mapping[str, Any] | None,

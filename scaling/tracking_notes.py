@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -46,14 +47,16 @@ def of_sweep(title: str, spec: Mapping[str, Any]) -> str:
         low, high = (format_si(one, "FLOP", 3) for one in (budgets[0], budgets[-1]))
         span = low if len(budgets) == 1 else f"{low} to {high}"
         lines.append(f"* {len(budgets)} budgets, {span}; {len(seeds)} seeds")
-    name = code(title)
+    name = shlex.quote(title)
     lines += [
         "",
         "The nested runs are its trials. Files of this run: `spec.json` is the whole sweep, and "
         "`analysis/` holds what was made of it (report, figures, fit).",
         "",
-        f"Of the sweep {name}: `climber status`, `climber report ... -o report.html`, `climber dashboard`.",
-    ]
+        *(f"* {code(f'climber {command}')}" for command in (
+            f"status {name}", f"report {name} -o report.html", f"dashboard {name}"
+        )),
+    ]  # fmt: skip
     return "\n".join(lines)
 
 

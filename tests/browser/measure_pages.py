@@ -20,7 +20,7 @@ from tests.browser.conftest import serving
 TIMES = 5
 DRAWN = "document.querySelectorAll('#figure .scatterlayer .trace, #figure canvas').length > 0"
 LABEL = "((document.querySelector('#figure .{}title') || {{}}).textContent || '').toLowerCase()"
-SETTLED = "/fit is up to date/.test(document.getElementById('status').textContent)"
+SETTLED = "/fit is up to date/.test((document.getElementById('status') || {}).textContent)"
 
 
 def _opened(browser: Browser, address: str, ready: str) -> float:

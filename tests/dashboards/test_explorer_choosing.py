@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from dash import no_update
 
-from scaling.dashboards.explorer import answer
+from scaling.dashboards.explorer_answer import answer
 from scaling.dashboards.explorer_callbacks import Callbacks
 from scaling.dashboards.explorer_choosing import Controls, Panel, from_address, from_controls
 from scaling.dashboards.explorer_desk import Desk
@@ -129,7 +129,7 @@ class TestAnswer:
         panel = from_address(desk, "")
         said = answer(
             panel, panel.state.search(), panel.state.to_dict(), panel.spec(),
-            controls_of(panel), True,
+            controls_of(panel), True, {},
         )  # fmt: skip
         told = [one for one in said if one is not no_update]
         assert told == [["one"], ["astro", "transformer"], [], ""]
@@ -138,14 +138,14 @@ class TestAnswer:
         self, desk: Desk
     ) -> None:
         first = from_address(desk, "?metric=auc")
-        said = answer(first, "?metric=auc", None, {}, controls_of(first), True)
+        said = answer(first, "?metric=auc", None, {}, controls_of(first), True, {})
         spec = said[2]
         later = Callbacks(desk).choose("", controls_of(first), first.state.to_dict(), "revision")
         held = controls_of(later)
-        kept = answer(later, "", first.state.to_dict(), spec, held, True)
+        kept = answer(later, "", first.state.to_dict(), spec, held, True, {})
         assert "no metric 'auc'" in kept[9][0].children
         other = from_controls(
             desk, controls_of(later, form={**later.form(), "cost": "params"}), later.state
         )
-        gone = answer(other, "", later.state.to_dict(), spec, controls_of(other), False)
+        gone = answer(other, "", later.state.to_dict(), spec, controls_of(other), False, {})
         assert gone[9] == []
