@@ -79,22 +79,22 @@ def _choosing(app: Dash, calls: Callbacks) -> None:
             form or {}, sweeps or [], architectures or [],
             {axis: value or [] for axis, value in checked.items()}, ranges, spec or {},
         )  # fmt: skip
-        # Told by values, not by what Dash says was triggered: of two questions at a time it drops the
-        # answer to the first, and with it what had triggered that.
+        # Told by values rather than by what Dash says was triggered: of two questions at a time it
+        # drops the answer to the first, and with it what had triggered that.
         seen = {
             "reset": reset or 0, "clicked": clicked_run(clicked), "drawn": [theme, fitted, revision],
         }  # fmt: skip
         new = [name for name, value in seen.items() if value != (spec or {}).get(name)]
-        triggered = "controls"
+        alone, triggered = set(ctx.triggered_prop_ids), "controls"
         if before is None:
             triggered = ""
         elif (search or "") != Chosen.from_dict(before).search():
             triggered = "url"
         elif "reset" in new:
             triggered = "reset"
-        elif "clicked" in new:
+        elif "clicked" in new or alone == {"figure.clickData"}:  # the same point may be meant again
             triggered = "figure"
-        elif set(ctx.triggered_prop_ids) == {"revision.data"}:
+        elif alone == {"revision.data"}:
             held = calls.choose(search, controls, before, "controls")
             # A choice whose answer was dropped is still in its control.
             untouched = not before.get("sweeps") or held.state.to_dict() == before

@@ -184,7 +184,17 @@ def test_a_run_is_chosen_by_list_or_by_click(visit: Visit, address: str) -> None
     assert asked(page)["run"] == ["run-7"]
     mark = page.locator("#figure .scatterlayer .point").last.bounding_box()
     assert mark is not None
-    page.mouse.move(mark["x"] + mark["width"] / 2, mark["y"] + mark["height"] / 2)
+    middle = mark["x"] + mark["width"] / 2, mark["y"] + mark["height"] / 2
+    page.mouse.click(*middle)
+    expect(page).not_to_have_url(re.compile("run=run-7"))
+    clicked = asked(page)["run"]
+    page.select_option("#run", "run-7")
+    expect(page).to_have_url(re.compile("run=run-7"))
+    page.mouse.click(*middle)  # the same point once more
+    expect(page).not_to_have_url(re.compile("run=run-7"))
+    assert asked(page)["run"] == clicked
+    page.mouse.move(0, 0)
+    page.mouse.move(*middle)
     expect(page.locator("#figure .hoverlayer .hovertext").first).to_be_visible()
     hover = page.locator("#figure .hoverlayer").text_content() or ""
     assert "astro" in hover or "transformer" in hover
