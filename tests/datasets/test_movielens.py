@@ -160,7 +160,7 @@ def test_absent_and_other_data_say_how_to_get_the_right_ones(
     with pytest.raises(ValueError, match="run `climber data fetch movielens-1m`"):
         MovieLensConfig().open()
     zipped = source_files()[0]
-    zipped.parent.mkdir()
+    zipped.parent.mkdir(exist_ok=True)
     grouplens(zipped)
     with pytest.raises(ValueError, match="holds other ratings and movies and users than"):
         prepare(MovieLensConfig())
