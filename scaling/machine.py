@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from scaling.process import peak_bytes
 from scaling.trial import Precision
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -78,7 +79,4 @@ def peak_memory(device: str) -> int:
     """Peak bytes since `reset_peak_memory`: of the device, or of this process."""
     if device == "cuda":
         return int(torch.cuda.max_memory_allocated())
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    raise OSError("no VmHWM in /proc/self/status")
+    return peak_bytes()

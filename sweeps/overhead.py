@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import resource
 import tempfile
 import time
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import pandas as pd
 
 from scaling.datasets.synthetic import SyntheticConfig
 from scaling.models.transformer import TransformerConfig
+from scaling.process import peak_bytes
 from scaling.results import CurvePoint, TrialResult
 from scaling.running import Progress, Run
 from scaling.sweeps.base import Sweep
@@ -121,7 +121,7 @@ def measure_scale(count: int) -> Scale:
         run=run,
         read=read,
         plan_again=again,
-        peak_bytes=1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        peak_bytes=peak_bytes(),
         first_half=_each(ends[0], ends[middle], middle),
         second_half=_each(ends[middle], ends[-1], count - 1 - middle),
     )

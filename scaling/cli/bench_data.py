@@ -45,7 +45,7 @@ def conversion(events: int, memory: str, folder: Path | None) -> dict[str, Any]:
         place = Path(name)
         source = write_events(place / "flat" / "50m" / "multi_event.parquet", events)
         began = time.perf_counter()
-        usage = _prepare(place, memory)
+        usage, peak = _prepare(place, memory)
         seconds = time.perf_counter() - began
         (log,) = (place / "cache" / "yambda").iterdir()
         verify(source, log)
@@ -58,7 +58,7 @@ def conversion(events: int, memory: str, folder: Path | None) -> dict[str, Any]:
         "seconds": seconds,
         "events_per_second": events / seconds,
         "processor_seconds": usage.ru_utime + usage.ru_stime,
-        "peak_bytes": usage.ru_maxrss * 1024,
+        "peak_bytes": peak,
         "source_bytes": read,
         "log_bytes": written,
     }
@@ -77,9 +77,23 @@ def conversion(events: int, memory: str, folder: Path | None) -> dict[str, Any]:
     return found
 
 
-def _prepare(place: Path, memory: str) -> Any:
-    """What the command used, as the kernel counted it."""
-    command = [sys.executable, "-m", "scaling.cli", "data", "prepare", "yambda"]
+_CHILD = "import sys; from scaling.cli.bench_data import telling; telling(*sys.argv[1:])"
+
+
+def telling(file: str, *arguments: str) -> None:
+    """Run `climber ARGUMENTS` and write this process's peak memory in bytes to a file."""
+    from scaling.cli import main
+    from scaling.process import peak_bytes
+
+    try:
+        main(list(arguments))
+    finally:
+        Path(file).write_text(str(peak_bytes()))
+
+
+def _prepare(place: Path, memory: str) -> tuple[Any, int]:
+    """What the command used of the processors, as the kernel counted it, and its peak memory."""
+    command = [sys.executable, "-c", _CHILD, str(place / "peak"), "data", "prepare", "yambda"]
     process = subprocess.Popen(
         [*command, "--from", str(place), "--memory", memory],
         env={**os.environ, "CLIMBER_CACHE": str(place / "cache")},
@@ -94,7 +108,7 @@ def _prepare(place: Path, memory: str) -> Any:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise ValueError(f"climber data prepare failed: {said.strip().splitlines()[-1:]}")
-    return usage
+    return usage, int((place / "peak").read_text())
 
 
 def verify(source: Path, path: Path) -> None:
