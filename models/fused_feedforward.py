@@ -3,7 +3,8 @@
     y = x + silu(norm(x) up) down,   norm(x) = x / rms(x) * weight
 
 Written as separate operations, every step of the wide layer goes through main memory, which costs as
-much as the products. Kept for the backward pass: x and the product with `up`.
+much as the products. Kept for the backward pass: x and the product with `up`; without gradients the
+pieces share one such product's memory.
 
 Shapes: g groups, r rows, d width, e the wide layer's width.
 """
@@ -37,8 +38,30 @@ def fused_feed_forward(x: Tensor, norm: Tensor, up: Tensor, down: Tensor) -> Ten
         As `x`.
     """
     rows = x.reshape(len(up), -1, x.shape[-1])
+    if not torch.is_grad_enabled():
+        return _fed(rows, norm, up, down, keep=False)[0].view(x.shape)
     out: Tensor = _FeedForward.apply(rows, norm, up, down)  # type: ignore[no-untyped-call]
     return out.view(x.shape)
+
+
+def _fed(x: Tensor, norm: Tensor, up: Tensor, down: Tensor, keep: bool) -> tuple[Tensor, Tensor]:
+    """The result, and the wide layer before its activation if it is to be kept; x [g, r, d]."""
+    # The norm's weight goes into the next matrix where that is the smaller one: d e products
+    # instead of r d.
+    few = x.shape[1] < up.shape[-1]
+    weighted = up if few else up * norm.unsqueeze(-1)
+    out = torch.empty_like(x)
+    rows = x.shape[1] if keep else min(x.shape[1], _step(up.shape[-1]))
+    wide = x.new_empty(x.shape[0] if keep else 1, rows, up.shape[-1])
+    for group, some in _pieces(x, up.shape[-1]):
+        part = x[group, some]
+        before = wide[group, some] if keep else wide[0, : len(part)]
+        normed = rms_normed(part)[0]
+        if few:
+            normed *= norm[group]
+        torch.mm(normed, weighted[group], out=before)
+        torch.addmm(part, F.silu(before, inplace=not keep), down[group], out=out[group, some])
+    return out, wide
 
 
 class _FeedForward(torch.autograd.Function):
@@ -46,20 +69,7 @@ class _FeedForward(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, norm: Tensor, up: Tensor, down: Tensor) -> Tensor:
-        # The norm's weight goes into the next matrix where that is the smaller one: d e products
-        # instead of r d.
-        few = x.shape[1] < up.shape[-1]
-        weighted = up if few else up * norm.unsqueeze(-1)
-        out = torch.empty_like(x)
-        wide = x.new_empty(*x.shape[:2], up.shape[-1])
-        for group, some in _pieces(x, up.shape[-1]):
-            part, before = x[group, some], wide[group, some]
-            normed = rms_normed(part)[0]
-            if few:
-                normed *= norm[group]
-            torch.mm(normed, weighted[group], out=before)
-            fed = F.silu(before, inplace=not any(ctx.needs_input_grad))
-            torch.addmm(part, fed, down[group], out=out[group, some])
+        out, wide = _fed(x, norm, up, down, keep=True)
         ctx.save_for_backward(x, norm, up, down, wide)
         return out
 
@@ -85,7 +95,12 @@ class _FeedForward(torch.autograd.Function):
 
 def _pieces(x: Tensor, wide: int) -> Iterator[tuple[int, slice]]:
     """Group and rows of each piece."""
-    step = max(LEAST_ROWS, WIDE_NUMBERS // wide)
+    step = _step(wide)
     for group in range(x.shape[0]):
         for begin in range(0, x.shape[1], step):
             yield group, slice(begin, begin + step)
+
+
+def _step(wide: int) -> int:
+    """Rows of a piece."""
+    return max(LEAST_ROWS, WIDE_NUMBERS // wide)

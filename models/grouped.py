@@ -43,12 +43,9 @@ class GroupedRMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[g, b, n, d], unchanged in shape."""
-        normed: Tensor = (
-            _Normed.apply(x)  # type: ignore[no-untyped-call]
-            if cpu_in_full_precision(x)
-            else F.rms_norm(x, x.shape[-1:])
-        )
-        return normed * self.weight.unsqueeze(1)
+        if not cpu_in_full_precision(x):
+            return F.rms_norm(x, x.shape[-1:]) * self.weight.unsqueeze(1)
+        return _weighted(x, self.weight.unsqueeze(1))
 
 
 class RMSNorm(nn.RMSNorm):
@@ -58,8 +55,16 @@ class RMSNorm(nn.RMSNorm):
         """[..., d], unchanged in shape."""
         if not cpu_in_full_precision(x):
             return super().forward(x)
-        normed: Tensor = _Normed.apply(x)  # type: ignore[no-untyped-call]
-        return normed * self.weight
+        return _weighted(x, self.weight)
+
+
+def _weighted(x: Tensor, weight: Tensor) -> Tensor:
+    """x / rms(x) * weight on a CPU; without gradients without a step of the autograd graph, which
+    costs as much as the norm of some hundred rows."""
+    if not torch.is_grad_enabled():
+        return rms_normed(x)[0].mul_(weight)
+    normed: Tensor = _Normed.apply(x)  # type: ignore[no-untyped-call]
+    return normed * weight
 
 
 def cpu_in_full_precision(x: Tensor) -> bool:

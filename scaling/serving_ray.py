@@ -48,9 +48,11 @@ class Replica:
         import torch
 
         from scaling.logged_model import load
+        from scaling.machine import keep_freed_memory
         from scaling.serving_scorer import Scorer
 
         torch.set_num_threads(threads)
+        keep_freed_memory()  # an encoding maps some thousand pages anew without it
         self._name = serve.get_replica_context().replica_id.unique_id
         self._scorer = Scorer(load(folder), cache_bytes=cache_bytes)
 

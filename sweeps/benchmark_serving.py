@@ -19,7 +19,7 @@ import numpy.typing as npt
 import torch
 
 from scaling.batch import Schema
-from scaling.machine import torch_threads
+from scaling.machine import keep_freed_memory, torch_threads
 from scaling.models.base import ModelConfig, Ranker
 from scaling.models.turbo import Asked, Engine
 from scaling.sweeps.benchmark_data import RandomRequests
@@ -31,7 +31,8 @@ PERCENTILES = (50, 99)
 
 
 def ready(model: ModelConfig) -> tuple[Ranker, Schema]:
-    """An untrained ranker and the schema it was built for."""
+    """An untrained ranker and the schema it was built for; memory as in a replica of a service."""
+    keep_freed_memory()
     schema = RandomRequests(num_items=CATALOGUE).open().schema
     with torch.random.fork_rng():
         torch.manual_seed(0)
