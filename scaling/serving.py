@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scaling.logged_model import load
+from scaling.models.turbo_precision import CacheDtype
 from scaling.serving_about import describe_model
 from scaling.serving_http import make_app
 from scaling.serving_limits import Limits
@@ -27,6 +28,8 @@ class Service:
     """Of each replica; None: the cores by the replicas."""
     cache_bytes: int = 1_000_000_000
     """Of each replica."""
+    cache_dtype: CacheDtype = "float32"
+    """Of what it keeps of its users."""
     limits: Limits = field(default_factory=Limits)
     token: str | None = None
 
@@ -50,7 +53,11 @@ def serve_folder(folder: Path, service: Service, *, name: str, tell: Callable[[s
         schema = model.schema
         del model
         with replicas_of(
-            folder, replicas=service.replicas, cache_bytes=service.cache_bytes, threads=threads
+            folder,
+            replicas=service.replicas,
+            cache_bytes=service.cache_bytes,
+            cache_dtype=service.cache_dtype,
+            threads=threads,
         ) as backend:
             app = make_app(backend, schema, about, limits=service.limits, token=service.token)
             host = f"[{service.host}]" if ":" in service.host else service.host

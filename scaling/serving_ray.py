@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 from ray import serve
@@ -19,6 +19,9 @@ from ray.serve.exceptions import RayServeException
 
 from scaling.process import runs
 from scaling.serving_question import Outcome, Question, Unavailable
+
+if TYPE_CHECKING:
+    from scaling.models.turbo_precision import CacheDtype
 
 _APPLICATION = "climber"
 _DEPLOYMENT = "Replica"
@@ -44,7 +47,9 @@ class _Reply:
 class Replica:
     """One process with the model and a cache of its own."""
 
-    def __init__(self, folder: Path, cache_bytes: int, threads: int) -> None:
+    def __init__(
+        self, folder: Path, cache_bytes: int, cache_dtype: CacheDtype, threads: int
+    ) -> None:
         import torch
 
         from scaling.logged_model import load
@@ -54,7 +59,7 @@ class Replica:
         torch.set_num_threads(threads)
         keep_freed_memory()  # an encoding maps some thousand pages anew without it
         self._name = serve.get_replica_context().replica_id.unique_id
-        self._scorer = Scorer(load(folder), cache_bytes=cache_bytes)
+        self._scorer = Scorer(load(folder), cache_bytes=cache_bytes, cache_dtype=cache_dtype)
 
     @serve.batch(max_batch_size=_BATCH, batch_wait_timeout_s=_WAIT_SECONDS)  # type: ignore[untyped-decorator]
     async def answer(self, questions: list[Question]) -> list[_Reply]:
@@ -104,7 +109,7 @@ class RayBackend:
 
 @contextlib.contextmanager
 def replicas_of(
-    folder: Path, *, replicas: int, cache_bytes: int, threads: int
+    folder: Path, *, replicas: int, cache_bytes: int, cache_dtype: CacheDtype, threads: int
 ) -> Iterator[RayBackend]:
     """Replicas of the model in `folder`, on this machine, until the end of the context.
 
@@ -112,6 +117,7 @@ def replicas_of(
 
     Args:
         cache_bytes: of each replica.
+        cache_dtype: of what it keeps; see `scaling.models.turbo.Engine`.
         threads: of torch in each replica.
     """
     variables = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
@@ -146,7 +152,7 @@ def replicas_of(
                 request_router_class="scaling.serving_ray_router:ByUser"
             ),
         )
-        target = deployment.bind(folder.absolute(), cache_bytes, threads)
+        target = deployment.bind(folder.absolute(), cache_bytes, cache_dtype, threads)
         handle = serve.run(target, name=_APPLICATION, route_prefix=None)
         try:
             yield RayBackend(handle)

@@ -14,6 +14,7 @@ from scaling.datasets.view_strategies import category, unmerged
 from scaling.history import views_of
 from scaling.logged_model import LoggedModel
 from scaling.models.turbo import Asked, Engine
+from scaling.models.turbo_precision import CacheDtype
 from scaling.process import resident_bytes
 from scaling.serving_question import HistoryNeeded, Outcome, Question, Scores, Unanswerable
 
@@ -25,10 +26,18 @@ class _Absent(Exception):
 class Scorer:
     """A model, and the engine that keeps what it read of its users."""
 
-    def __init__(self, model: LoggedModel, *, cache_bytes: int) -> None:
+    def __init__(
+        self, model: LoggedModel, *, cache_bytes: int, cache_dtype: CacheDtype = "float32"
+    ) -> None:
         self._schema, self._views = model.schema, model.config.views()
         self._by_candidates = any(_by_candidates(v, model.schema) for v in unmerged(self._views))
-        self._engine = Engine(model.ranker, model.config, model.schema, cache_bytes=cache_bytes)
+        self._engine = Engine(
+            model.ranker,
+            model.config,
+            model.schema,
+            cache_bytes=cache_bytes,
+            cache_dtype=cache_dtype,
+        )
 
     def answer(self, questions: Sequence[Question]) -> list[Outcome]:
         """One outcome per question; one that can't be answered spoils no other."""

@@ -5,10 +5,14 @@ from __future__ import annotations
 import importlib
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from scaling.cli.output import TRACKING_URI
+
+if TYPE_CHECKING:
+    from scaling.models.turbo_precision import CacheDtype
 
 _PACKAGES = ("ray.serve", "fastapi", "uvicorn", "prometheus_client")
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -26,6 +30,13 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 )
 @click.option("--cache-bytes", default="1GB", show_default=True,
               help="Of what each replica keeps of its users.")  # fmt: skip
+@click.option(
+    "--cache-dtype",
+    type=click.Choice(["float32", "bfloat16", "int8"]),
+    default="float32",
+    show_default=True,
+    help="Of keys and values that are kept: bfloat16 takes half the bytes, int8 3 tenths.",
+)
 @click.option("--max-body", default="4MB", show_default=True, help="Of one HTTP request.")
 @click.option("--max-candidates", type=click.IntRange(1), default=1000, show_default=True,
               help="Items of one request for scores.")  # fmt: skip
@@ -42,6 +53,7 @@ def serve(
     replicas: int,
     threads: int | None,
     cache_bytes: str,
+    cache_dtype: CacheDtype,
     max_body: str,
     max_candidates: int,
     max_history: int,
@@ -70,6 +82,7 @@ def serve(
         replicas=replicas,
         threads=threads,
         cache_bytes=parse_bytes(cache_bytes),
+        cache_dtype=cache_dtype,
         limits=Limits(body=parse_bytes(max_body), candidates=max_candidates, history=max_history),
         token=token,
     )

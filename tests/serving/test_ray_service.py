@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from scaling.history import Events
 from scaling.logged_model import LoggedModel
 from scaling.serving_client import Client
 from scaling.serving_load import load_test, replica_numbers, service_process
+from scaling.serving_question import Question
+from scaling.serving_scorer import Scorer
 
 pytestmark = pytest.mark.slow
 
@@ -67,6 +70,28 @@ def test_serves_and_ends_in_order(
     for number, answer in found.items():
         for name, values in wanted[number].items():
             np.testing.assert_allclose(answer["probabilities"][name], values, atol=1e-5)
+
+
+def test_the_cache_is_kept_in_the_precision_that_was_asked_for(
+    saved: Path, model: LoggedModel, posted: Posted, probabilities: Probabilities
+) -> None:
+    request = posted(1, model.schema)
+    with service_process(saved, ["--threads", "1", "--cache-dtype", "int8"]) as (_, url):
+        with Client(url) as client:
+            (answer,) = client.score([request])
+            (again,) = client.score([request])
+        (kept,) = (one["bytes"] for one in replica_numbers(url).values())
+    assert again["probabilities"] == answer["probabilities"]
+    for name, values in probabilities(request).items():
+        np.testing.assert_allclose(answer["probabilities"][name], values, atol=0.05)
+    events = Events(**{name: np.array(v, np.int64) for name, v in request["history"].items()})
+    question = Question(
+        "user 1", "1", request["time"], request["scenario"], (),
+        np.array(request["candidates"]), events,
+    )  # fmt: skip
+    whole = Scorer(model, cache_bytes=10**6)
+    whole.answer([question])
+    assert 0 < kept < 0.4 * whole.statistics()["bytes"]
 
 
 def test_nothing_is_lost_when_a_replica_is_killed(model: LoggedModel) -> None:
