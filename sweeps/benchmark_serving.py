@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from scaling.batch import Schema
+from scaling.batch import Schema, ViewBatch
 from scaling.machine import keep_freed_memory, torch_threads
 from scaling.models.base import ModelConfig, Ranker
 from scaling.models.turbo import Asked, Engine
@@ -141,6 +141,58 @@ def measure_latency(
     return found
 
 
+def measure_extension(
+    model: ModelConfig, events: int, turns: int, threads: int = 1
+) -> dict[str, Any]:
+    """A user with `events` new ones behind those that are cached, one candidate scored: extended, and
+    encoded anew, in turns.
+
+    Args:
+        model: is given histories free of their request, without which nothing is extended.
+        events: fewer than the shortest view holds.
+    """
+    model = dataclasses.replace(model, request_free_history=True)  # type: ignore[call-arg]
+    shortest = min(view.length for view in model.views())
+    if not 0 < events < shortest:
+        raise ValueError(f"events must be in 1 .. {shortest - 1}, got {events}")
+    ranker, schema = ready(model)
+    (whole,) = random_users(model, [model.seq_len], [1])
+    whole = dataclasses.replace(whole, version="2")
+    before = dataclasses.replace(whole, version="1", history=_without_newest(whole, events))
+    plain, cached = (Engine(ranker, model, schema, cache_bytes=room) for room in (0, ROOM))
+
+    def known() -> None:
+        cached.forget(whole.user)
+        cached.score([before])
+
+    took = _in_turns(
+        {"anew": lambda: plain.score([whole]), "extended": lambda: cached.score([whole])},
+        turns,
+        threads,
+        before={"extended": known},
+    )
+    assert cached.statistics()["extended"] == turns + 1
+    seconds = took.seconds
+    return {
+        **_about(model),
+        "new_events": events,
+        "threads": threads,
+        "busy": took.busy,
+        **{f"{arm}_ms": 1e3 * float(np.median(s)) for arm, s in seconds.items()},
+        "ratio": float(np.median(seconds["anew"] / seconds["extended"])),
+    }
+
+
+def _without_newest(whole: Asked, events: int) -> tuple[ViewBatch, ...]:
+    """The views of a request, each without its last ones."""
+    assert not callable(whole.history)
+    names = [field.name for field in dataclasses.fields(ViewBatch)]
+    return tuple(
+        ViewBatch(**{name: getattr(view, name)[:, :-events] for name in names})
+        for view in whole.history
+    )
+
+
 def measure_batching(
     model: ModelConfig, candidates: int, users: int, turns: int, threads: int = 1
 ) -> dict[str, Any]:
@@ -199,15 +251,23 @@ class Turns:
     """Share of the threads' time that this process got."""
 
 
-def _in_turns(arms: Mapping[str, Callable[[], object]], turns: int, threads: int) -> Turns:
-    """Every arm once per turn, after one that is not timed."""
+def _in_turns(
+    arms: Mapping[str, Callable[[], object]],
+    turns: int,
+    threads: int,
+    before: Mapping[str, Callable[[], object]] | None = None,
+) -> Turns:
+    """Every arm once per turn, after one that is not timed; `before` it, untimed, what it needs."""
+    needed = before or {}
     with torch_threads(threads):
         took: dict[str, list[float]] = {name: [] for name in arms}
-        for arm in arms.values():
+        for name, arm in arms.items():
+            needed.get(name, _nothing)()
             arm()
         start, start_cpu = time.perf_counter(), time.process_time()
         for _ in range(turns):
             for name, arm in arms.items():
+                needed.get(name, _nothing)()
                 begin = time.perf_counter()
                 arm()
                 took[name].append(time.perf_counter() - begin)
@@ -215,3 +275,7 @@ def _in_turns(arms: Mapping[str, Callable[[], object]], turns: int, threads: int
     return Turns(
         {name: np.array(seconds) for name, seconds in took.items()}, used / whole / threads
     )
+
+
+def _nothing() -> None:
+    """What most arms need before them."""

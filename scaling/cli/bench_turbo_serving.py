@@ -20,6 +20,7 @@ TIMES = 150
 SMALL = {"depth": 2, "width": 64}
 """The model of the latency tables, as far as they don't vary it."""
 USERS = 32
+NEW_EVENTS = (1, 16)
 TRAINED_FOR = 20.0
 """Seconds, of the model whose AUC is looked at."""
 
@@ -33,6 +34,7 @@ def serving(shapes: Shapes) -> dict[str, Any]:
         "features": _features(large),
         "latency": _latency(small),
         "batching": _batching(small),
+        "extension": _extension(small),
         "rounding": _rounding(small),
     }
 
@@ -131,6 +133,31 @@ def _batching(models: list[ModelConfig]) -> list[dict[str, Any]]:
                 f"{row['ratio']:.2f}x",
                 f"{row['padding_events']:.1%}",
                 f"{row['padding_candidates']:.1%}",
+            )
+            for row in rows
+        ],
+    )  # fmt: skip
+    return rows
+
+
+def _extension(models: list[ModelConfig]) -> list[dict[str, Any]]:
+    from scaling.sweeps.benchmark_serving import measure_extension
+
+    rows = [measure_extension(m, count, TURNS * 6) for m in models for count in NEW_EVENTS]
+    print_table(
+        "a cached user with new events, one candidate: the memory extended and made anew, one thread",
+        ("architecture", "layers", "width", "events", "new events", "anew", "extended", "ratio", "busy"),
+        [
+            (
+                row["architecture"],
+                row["depth"],
+                row["width"],
+                row["seq_len"],
+                f"{row['new_events']} in each view",
+                f"{row['anew_ms']:.1f} ms",
+                f"{row['extended_ms']:.1f} ms",
+                f"{row['ratio']:.2f}x",
+                f"{row['busy']:.0%}",
             )
             for row in rows
         ],

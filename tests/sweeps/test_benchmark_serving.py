@@ -15,6 +15,7 @@ from scaling.sweeps.benchmark_records import Line
 from scaling.sweeps.benchmark_rounding import change_by_rounding, trained_for
 from scaling.sweeps.benchmark_serving import (
     measure_batching,
+    measure_extension,
     measure_features,
     measure_latency,
     per_candidate,
@@ -72,6 +73,14 @@ def test_uneven_users_are_padded_little() -> None:
     assert 0 <= row["padding_events"] <= 16 / 48
     assert 0 <= row["padding_candidates"] < 0.5
     assert row["ratio"] > 0
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+def test_new_events_extend_what_is_cached(model: ModelConfig) -> None:
+    row = measure_extension(model, 2, turns=2)
+    assert min(row["anew_ms"], row["extended_ms"], row["ratio"]) > 0
+    with pytest.raises(ValueError, match=r"events must be in 1 .. \d+, got 16"):
+        measure_extension(model, 16, turns=1)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
