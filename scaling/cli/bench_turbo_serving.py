@@ -34,7 +34,7 @@ def serving(shapes: Shapes) -> dict[str, Any]:
         "features": _features(large),
         "latency": _latency(small),
         "batching": _batching(small),
-        "extension": _extension(small),
+        "extension": _extension(large),
         "rounding": _rounding(small),
     }
 
