@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 SIZES, LENGTHS, SEEDS = 6, (64, 128), (0, 1)
 LAWS = {"astro": (0.45, 5.0, 16.0), "transformer": (0.45, 5.5, 20.0)}
-"""E, A and B of L = E + A N^-0.34 + B D^-0.3 (1 + 0.02 log2(128/n))."""
+ALPHA, BETA = 0.34, 0.3
+"""E, A and B, and the exponents, of L = E + A N^-alpha + B D^-beta (1 + 0.02 log2(128/n))."""
 NOISE = 0.002
 
 
@@ -32,7 +33,10 @@ def study(runs: int) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for name, (floor, by_size, by_data) in LAWS.items():
         for budget in np.geomspace(1e11, 1e14, count):
-            best = (budget / 6) ** 0.48
+            # Of 6 N D = C: every valley has sizes on both sides of its lowest point.
+            best = (ALPHA * by_size / (BETA * by_data)) ** (1 / (ALPHA + BETA)) * (budget / 6) ** (
+                BETA / (ALPHA + BETA)
+            )
             for size in best * 2.0 ** np.linspace(-2.5, 2.5, SIZES):
                 width = max(4, round(float(np.sqrt(size / 48))))
                 for length in LENGTHS:
@@ -40,8 +44,8 @@ def study(runs: int) -> pd.DataFrame:
                     examples = budget / (6 * params)
                     mean = (
                         floor
-                        + by_size * params**-0.34
-                        + by_data * examples**-0.3 * (1 + 0.02 * np.log2(128 / length))
+                        + by_size * params**-ALPHA
+                        + by_data * examples**-BETA * (1 + 0.02 * np.log2(128 / length))
                     )
                     for seed in SEEDS:
                         loss = mean * np.exp(NOISE * rng.normal())
