@@ -266,7 +266,8 @@ def _sizes(configurations: pd.DataFrame) -> Array | None:
 
 
 def _points(configurations: pd.DataFrame, candidates: Candidates, chosen: Chosen) -> pd.DataFrame:
-    """The rows of the chosen configurations; of a point that is none, what all of them share."""
+    """The rows of the chosen configurations; of a point that is none, what all of them share, its
+    place, and the examples that a configuration there would have seen."""
     there = chosen.present[0]
     index = chosen.index[0][there]
     points = configurations.reset_index(drop=True).reindex(index).reset_index(drop=True)
@@ -276,6 +277,19 @@ def _points(configurations: pd.DataFrame, candidates: Candidates, chosen: Chosen
     for name in configurations:
         if configurations[name].nunique(dropna=False) == 1:
             points[name] = configurations[name].iloc[0]
-    points.loc[fitted, "budget"] = np.unique(candidates.budget)[there][fitted]
-    points.loc[fitted, "params"] = chosen.size[0][there][fitted]
+    budgets, sizes = np.unique(candidates.budget)[there][fitted], chosen.size[0][there][fitted]
+    points.loc[fitted, "budget"] = budgets
+    points.loc[fitted, "params"] = sizes
+    if "examples" in configurations:
+        examples = configurations["examples"].to_numpy(dtype=np.float64)
+        points.loc[fitted, "examples"] = [
+            _between(candidates, candidates.budget == budget, examples, size)
+            for budget, size in zip(budgets, sizes)
+        ]
     return points
+
+
+def _between(candidates: Candidates, here: np.ndarray, values: Array, size: float) -> float:
+    """What a column of positive values is between the sizes of a budget: a straight line in logs."""
+    x, chosen, _ = _best_of_each_size(candidates, here, np.ones((1, len(here)), dtype=int))
+    return float(np.exp(np.interp(np.log(size), x, np.log(values[chosen[0]]))))

@@ -181,6 +181,11 @@ def _judged(
     except ValueError as error:  # a FitError is one
         return Candidate(law.name, reason=str(error)), {}
     judged = Candidate(law.name, windows.words(law), aicc=criterion)
+    if unknown := [name for name in law.variables if windows.points[name].isna().any()]:
+        why = (
+            f"the best of a budget, between its sizes, has no {unknown[0]}: the table holds several"
+        )
+        return replace(judged, reason=why), {}
     errors = _extrapolated(law, windows, options)
     if not errors:
         why = f"no fit to the runs below any of {windows.size} frontier points has a spare row"

@@ -18,6 +18,7 @@ from scaling.analysis.frontier import (
     frontier,
     shared_budgets,
 )
+from scaling.cli.bench_report import study
 
 Simulate = Callable[..., pd.DataFrame]
 
@@ -163,3 +164,13 @@ def test_a_fitted_point_has_its_budget_and_size(simulate: Simulate) -> None:
     assert set(found.points["architecture"]) == {"astro"}
     drawn = found.resample(np.random.default_rng(0).integers(0, 3, size=(50, len(table))))
     assert np.isfinite(drawn.target[drawn.present]).all()
+
+
+def test_a_fitted_point_has_the_examples_that_its_size_would_have_seen() -> None:
+    runs = study(144)
+    table = configurations(runs[runs["architecture"] == "astro"], "loss")
+    points = frontier(table).points
+    # Minima between sizes: none is a configuration.
+    assert not set(points["params"]) & set(table["params"])
+    compute = 6 * points["params"] * points["examples"]
+    np.testing.assert_allclose(compute, points["budget"], rtol=1e-3)

@@ -12,6 +12,7 @@ from scaling.analysis.fitting import fit
 from scaling.analysis.information import aicc, akaike_weights
 from scaling.analysis.law import LAWS, FitError
 from scaling.analysis.selection import Selection, select
+from scaling.cli.bench_report import study
 
 SIMPLE = ("power", "offset", "loglinear")
 
@@ -65,6 +66,22 @@ def test_every_registered_law_is_judged_or_refused_with_a_reason(runs: pd.DataFr
     assert json.loads(json.dumps(described, allow_nan=False)) == described
     head, rows = found.table()
     assert {len(row) for row in rows} == {len(head)}
+
+
+def test_minima_between_sizes_are_predicted_too() -> None:
+    """They are no configurations: laws in N and D are judged where both are known, others refused."""
+    runs = study(320)
+    of_one = runs[(runs["architecture"] == "astro") & (runs["seq_len"] == 128)]
+    found = {one.law: one for one in select(of_one).candidates}
+    truth, wrong = found["chinchilla"], found["power"]
+    assert truth.error is not None
+    assert wrong.error is not None
+    assert truth.error < 0.005 < wrong.error
+    assert all(one.error is None or np.isfinite(one.error) for one in found.values())
+    both = select(runs[runs["architecture"] == "astro"]).candidates
+    (length,) = (one for one in both if one.law == "length")
+    assert length.error is None
+    assert "has no seq_len" in length.reason
 
 
 def test_aicc_is_of_least_squares_and_counts_the_scatter() -> None:
