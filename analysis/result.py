@@ -231,10 +231,11 @@ class Fit:
 
 
 def number(value: float) -> str:
-    """A parameter as printed: 4 digits."""
+    """A parameter as printed: 4 digits, and exponents as in `format_si`."""
     if not np.isfinite(value):
         return format_si(value)
-    return f"{value:.4g}"
+    mantissa, e, exponent = f"{value:.4g}".partition("e")
+    return f"{mantissa}e{int(exponent)}" if e else mantissa
 
 
 def _columns(law: Law, frame: pd.DataFrame | Mapping[str, Any]) -> dict[str, Array]:

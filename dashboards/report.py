@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from math import nan
 from pathlib import Path
@@ -263,7 +264,13 @@ def _trusted(trust: Trust) -> list[dict[str, Any]]:
 def _unbroken(table: Table) -> Table:
     """Intervals keep to one line."""
     head, rows = table
-    return head, [[cell.replace(", ", ",\u00a0") for cell in row] for row in rows]
+    return head, [
+        [_INTERVAL.sub(lambda one: one[0].replace(" ", "\u00a0"), cell) for cell in row]
+        for row in rows
+    ]
+
+
+_INTERVAL = re.compile(r"\[[-+\w.–∞]+, [-+\w.–∞]+\]")
 
 
 def _placed(floor: float, low: float, high: float) -> str:
