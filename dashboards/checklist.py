@@ -63,7 +63,9 @@ def _values(runs: pd.DataFrame, column: str) -> str:
     if found is None:
         return NOT_RECORDED
     values = sorted(set(found))
-    texts = [number(float(v)) if isinstance(v, (int, float, np.number)) else str(v)[:60] for v in values]
+    texts = [
+        number(float(v)) if isinstance(v, (int, float, np.number)) else str(v)[:60] for v in values
+    ]
     if len(texts) > MOST_LISTED:
         return f"{len(texts)} values, {texts[0]} to {texts[-1]}"
     return ", ".join(texts)
