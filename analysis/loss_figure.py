@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from scaling.analysis.figure import Figure, Layer, Panel, Skipped, label_of, title_of
+from scaling.analysis.figure import Figure, Layer, Panel, Skipped, label_of, name_of, title_of
 from scaling.analysis.findings import Analysis, Group
 from scaling.analysis.law_line import law_line
-from scaling.analysis.marks import marks, positive
+from scaling.analysis.marks import finite, marks, positive
 from scaling.analysis.quantity import COMPUTE, QUANTITIES
 from scaling.analysis.result import number
 from scaling.analysis.said import said_once
@@ -104,8 +104,10 @@ def loss_vs_axis(analysis: Analysis, axis: str) -> Figure | Skipped:
             ]
         front = analysis.groups[key].frontier
         if front is not None and axis in front.points:
+            # A fitted minimum lies between configurations: it has a size and no depth.
+            known = finite(front.points, axis)
             layers += [
-                marks("frontier", label, _at(front.points, budget), axis, target)
+                marks("frontier", label, _at(known, budget), axis, target)
                 for label, budget in budgets.items()
             ]
         panels.append(Panel(key, tuple(layer for layer in layers if layer.x.size)))
@@ -142,7 +144,7 @@ def _fitted_to(groups: dict[str, Group]) -> str:
 
 def _chosen_by(groups: dict[str, Group]) -> str:
     columns = {group.frontier.selected_by for group in groups.values() if group.frontier}
-    return f"frontier (chosen by {' or '.join(sorted(columns)).replace('_', ' ')})"
+    return f"frontier (chosen by {' or '.join(sorted(map(name_of, columns)))})"
 
 
 def _label(key: str, group: Group, level: float) -> str:
