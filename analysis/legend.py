@@ -87,7 +87,7 @@ def legend_of(figure: Figure, width: float, page: Page) -> Legend:
         )
         for key in figure.keys
     ]  # fmt: skip
-    shown = _shown(figure)
+    shown = named_keys(figure)
     meaning = [(text, _handle(kind, page.scale)) for kind, text in meanings(figure, kinds)]
     blocks = [
         _block([keys[i] for i in shown], [figure.labels[i] for i in shown], width, page),
@@ -114,7 +114,7 @@ def dashes_of(figure: Figure) -> dict[str, Any]:
     return {key: "solid" if key in marked else dash for key, dash in found.items()}
 
 
-def _shown(figure: Figure) -> list[int]:
+def named_keys(figure: Figure) -> list[int]:
     """Places of the keys that are named: all, or of many steps of one quantity some, evenly, with
     both ends."""
     count = len(figure.keys)

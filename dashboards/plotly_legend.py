@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scaling.analysis import style
 from scaling.analysis.figure import Figure, Kind
-from scaling.analysis.legend import marked_keys, meanings
+from scaling.analysis.legend import marked_keys, meanings, named_keys
 from scaling.analysis.plots import LINES
 from scaling.dashboards.plain_text import markup
 from scaling.dashboards.plotly_layers import FILLED, WIDTHS, Look, dash_of, token
@@ -31,7 +31,7 @@ def entries(figure: Figure, look: Look) -> list[Json]:
                 if key in marked else {}
             ),
         }
-        for key, label in zip(figure.keys, figure.labels)
+        for key, label in ((figure.keys[i], figure.labels[i]) for i in named_keys(figure))
     ]  # fmt: skip
     return found + [_meaning(kind, text, look) for kind, text in meanings(figure, kinds)]
 

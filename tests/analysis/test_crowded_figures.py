@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from scaling.analysis import style
+from scaling.analysis.bars import Forest, ForestPanel
 from scaling.analysis.figure import Figure, Layer, Panel
 from scaling.analysis.figures import figures
 from scaling.analysis.legend import NAMED_STEPS, dashes_of, marked_keys
@@ -152,6 +154,27 @@ def test_many_maps_fit_a_page() -> None:
     assert draw(figure, page_of("double")).get_figheight() < PAGE
     labelled = [bool(axes.get_xlabel()) for axes in axes_of(draw(figure, page_of("double")))]
     assert labelled == [False] * 7 + [True] * 2
+
+
+def test_many_rows_of_many_groups_fit_a_page() -> None:
+    """The same choices for all: named once, at the left; other rows stay below each other."""
+    rows, values = tuple(f"choice {i}" for i in range(9)), np.arange(1.0, 10.0)
+
+    def drawn(groups: int, last: str = "choice 8") -> Canvas:
+        panels = [
+            ForestPanel(f"g{i}", rows, values, values - 0.5, values + 0.5) for i in range(groups)
+        ]
+        panels[-1] = replace(panels[-1], labels=(*rows[:-1], last))
+        return draw(Forest("f", "F", "exponent", tuple(panels), None, False, ()), page_of("double"))
+
+    canvas = drawn(8)
+    assert canvas.get_figheight() < PAGE
+    axes = axes_of(canvas)
+    assert len(axes) == 8
+    named = [any(t.get_text() and t.get_visible() for t in one.get_yticklabels()) for one in axes]
+    assert named == [True, False, False] * 2 + [True, False]
+    assert [bool(one.get_xlabel()) for one in axes] == [False] * 5 + [True] * 3
+    assert drawn(8, "another").get_figheight() > 2 * canvas.get_figheight()
 
 
 def test_no_frontier_is_promised_where_its_place_is_unknown(simulate: Simulate) -> None:
