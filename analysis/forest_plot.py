@@ -92,7 +92,8 @@ def range_of(figure: Forest) -> tuple[float, float]:
     if figure.log:
         ends = ends[(ends > low / WIDEST) & (ends < high * WIDEST)]
         low, high = float(np.min([*ends, low])), float(np.max([*ends, high]))
-        pad = max((high / low) ** 0.05, 1.05)
+        # A single value amid its decade, where round numbers are near.
+        pad = max((high / low) ** 0.05, 1.05) if high > 1.1 * low else 2.0
         return low / pad, high * pad
     span = (high - low) or abs(high) or 1.0
     ends = ends[(ends > low - FARTHEST * span) & (ends < high + FARTHEST * span)]

@@ -48,6 +48,7 @@ STYLE: Any = {
     "legend.edgecolor": GRID,
     "legend.fontsize": 9,
     "legend.frameon": False,
+    "pdf.fonttype": 42,  # TrueType: printers of papers refuse Type 3
     "savefig.facecolor": PAPER,
     "svg.fonttype": "path",
     "svg.hashsalt": "climber",  # the same figure, the same file

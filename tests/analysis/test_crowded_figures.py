@@ -17,6 +17,7 @@ from scaling.analysis import style
 from scaling.analysis.bars import Forest, ForestPanel
 from scaling.analysis.figure import Figure, Layer, Panel
 from scaling.analysis.figures import figures
+from scaling.analysis.forest_plot import range_of
 from scaling.analysis.legend import NAMED_STEPS, dashes_of, marked_keys
 from scaling.analysis.loss_figure import loss_vs_axis
 from scaling.analysis.page import page_of
@@ -175,6 +176,17 @@ def test_many_rows_of_many_groups_fit_a_page() -> None:
     assert named == [True, False, False] * 2 + [True, False]
     assert [bool(one.get_xlabel()) for one in axes] == [False] * 5 + [True] * 3
     assert drawn(8, "another").get_figheight() > 2 * canvas.get_figheight()
+
+
+def test_a_single_value_stands_amid_round_numbers() -> None:
+    one = np.array([5.6e16])
+    panel = ForestPanel("", ("a against b",), one, np.zeros(1), np.full(1, np.inf))
+    figure = Forest("crossing", "C", "compute (FLOPs)", (panel,), None, True, ())
+    low, high = range_of(figure)
+    assert low < 5e16 < 1e17 < high
+    (axes,) = axes_of(draw(figure, page_of("single")))
+    labels = [text.get_text() for text in axes.get_xticklabels()]
+    assert {"5·10¹⁶", "10¹⁷"} <= set(labels)
 
 
 def test_no_frontier_is_promised_where_its_place_is_unknown(simulate: Simulate) -> None:
