@@ -97,7 +97,7 @@ def log_ticks(low: float, high: float) -> tuple[list[float], list[float]]:
         labelled = _multiples(low, high, (1,), step)
         return labelled, [t for t in _multiples(low, high, (1,)) if t not in labelled]
     if decades < 1:  # the third of it between 1 and 2 would be bare
-        inner = (*(1 + tenth / 10 for tenth in range(10)), *inner[1:])
+        inner = (*(1 + tenth / 10 for tenth in range(10)), 2, 2.5, 3, 3.5, 4, 4.5, *inner[4:])
     # The coarsest grid with three labels, then finer ones; within one digit, even steps.
     for leading in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
         labelled = _multiples(low, high, leading)
