@@ -52,7 +52,8 @@ def axes_of(figure: Figure) -> tuple[Axis, Axis]:
     label = style.power_label if "FLOP" in figure.x_label else style.count_label
     x = _log(left / margin, right * margin, label)
     if figure.ticks:
-        labels = tuple(label(tick) for tick in figure.ticks)
+        exact = style.exact_label if label is style.count_label else label
+        labels = tuple(exact(tick) for tick in figure.ticks)
         x = Axis(True, x.low, x.high, figure.ticks, labels)
     return x, y
 

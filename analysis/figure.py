@@ -70,6 +70,14 @@ class Figure:
     """What a reader must know; stands below the figure."""
     meanings: tuple[tuple[Kind, str], ...] = ()
     """What the legend says of marks of a kind, where it isn't what it says in other figures."""
+    among: tuple[str, ...] = ()
+    """All keys of the figures that this one stands beside, so that each looks the same in all; holds
+    `keys`, if it isn't empty."""
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """The keys in the order in which they get their colours and marks."""
+        return self.among or self.keys
 
 
 @dataclass(frozen=True)
@@ -80,11 +88,29 @@ class Skipped:
     reason: str
 
 
+_NAMES = {
+    "loss": ("loss", "log loss per label"),
+    "ne": ("NE", "log loss / entropy of the rate"),
+    "auc": ("AUC", ""),
+    "gauc": ("AUC by user", ""),
+}
+
+
+def name_of(target: str) -> str:
+    """What a target is called in a sentence: `test loss`, `validation AUC`, `auc.click`."""
+    part, _, column = target.rpartition("_")
+    known = part in ("", "validation") and column in _NAMES
+    return f"{part or 'test'} {_NAMES[column][0]}" if known else target
+
+
 def title_of(target: str) -> str:
-    """What a loss column is called at the beginning of a title."""
-    return "Test loss" if target == "loss" else target
+    """What it is called at the beginning of a title."""
+    name = name_of(target)
+    return name if name == target else name[0].upper() + name[1:]
 
 
 def label_of(target: str) -> str:
     """What its axis is called."""
-    return "test loss (log loss per label)" if target == "loss" else target
+    name = name_of(target)
+    unit = _NAMES[target.rpartition("_")[2]][1] if name != target else ""
+    return f"{name} ({unit})" if unit else name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -88,10 +89,25 @@ def figures(
         ]
     if isinstance(timed := time_vs_plan(analysis), Figure):
         found.append(timed)
+    drawn = [one for one in found if not isinstance(one, Skipped)]
     return (
-        [one for one in found if not isinstance(one, Skipped)],
+        [_alike(one, analysis) if isinstance(one, Figure) else one for one in drawn],
         [one for one in found if isinstance(one, Skipped)],
     )
+
+
+def _alike(figure: Figure, analysis: Analysis) -> Figure:
+    """With every group in the colour that it has in the others, also where some groups are missing;
+    a contest in its candidate's."""
+    groups = tuple(analysis.groups)
+    compared = [one.comparison for one in analysis.contests if isinstance(one, Versus)]
+    baselines = dict.fromkeys(one.baseline for one in compared)
+    contests = [tuple(f"{one} against {baseline}" for one in groups) for baseline in baselines]
+    for known in (groups, *contests):
+        if not figure.ordered and set(known) & set(figure.keys):
+            others = tuple(key for key in figure.keys if key not in known)
+            return replace(figure, among=known + others)
+    return figure
 
 
 def _of_budgets(analysis: Analysis, mapper: Mapper) -> list[Drawing | Skipped]:

@@ -21,26 +21,40 @@ ROW, MARGIN = 0.24, 0.85
 """Inches: of a row, of a panel's title and axis."""
 LABEL, MORE = 0.4, 0.75
 """Share of the width that labels may take; height of a label's further lines, in rows."""
+MANY = 2
+"""More panels than these stand in columns."""
 WIDEST, FARTHEST = 30.0, 4.0
 """An interval reaches at most so many times its value either way (on a plain axis, so many times the
 range of values); an arrow says it goes on."""
 
 
 def draw_forest(figure: Forest, page: Page) -> Canvas:
-    """The panels below each other on one axis."""
+    """The panels on one axis: below each other or, of many with the same rows, in columns."""
+    alike = len({panel.labels for panel in figure.panels}) == 1
+    columns = page.across(len(figure.panels)) if alike and len(figure.panels) > MANY else 1
+    starts = range(0, len(figure.panels), columns)
     names = [_names(panel, page) for panel in figure.panels]
-    rows = [sum(1 + (len(name) - 1) * MORE for name in panel) for panel in names]
+    rows = [sum(_heights(names[start])) for start in starts]
     above = (ROW * sum(rows) + MARGIN * len(rows) + 0.2) * page.scale
     low, high = range_of(figure)
     with framed(figure.title, figure.notes, above, page) as (canvas, top):
-        grid: Any = top.subplots(len(rows), 1, squeeze=False, height_ratios=rows, sharex=True)
-        for (axes,), panel, lines in zip(grid, figure.panels, names):
-            _panel(axes, panel, lines, figure, (low, high), page)
-        last = grid[-1][0]
-        # The axis is about half as wide as the page; its label may begin left of it.
-        last.set_xlabel(
-            style.literal("\n".join(wrapped(figure.x_label, 0.55 * page.width, page.text, most=3)))
+        grid: Any = top.subplots(
+            len(rows), columns, squeeze=False, height_ratios=rows, sharex=True, sharey=alike
         )
+        width = page.width * (1 - LABEL) / columns if columns > 1 else 0.6 * page.width
+        for axes, panel, lines in zip(grid.flat, figure.panels, names):
+            _panel(axes, panel, lines, figure, (low, high), width, page)
+        for axes in grid.flat[len(figure.panels) :]:
+            axes.set_visible(False)
+        lowest = grid.flat[: len(figure.panels)][-columns:]
+        for axes in lowest:
+            axes.tick_params(labelbottom=True)
+            # Alone, the axis is about half as wide as the page; its label may begin left of it.
+            room = 0.55 * page.width if columns == 1 else width
+            axes.set_xlabel(
+                style.literal("\n".join(wrapped(figure.x_label, room, page.text, most=3)))
+            )
+        last = lowest[-1]
         if figure.log:
             last.set_xscale("log")
             labelled, rest = style.log_ticks(low, high)
@@ -54,6 +68,11 @@ def draw_forest(figure: Forest, page: Page) -> Canvas:
         freeze(last.xaxis)
         thin(last, page)
     return canvas
+
+
+def _heights(names: list[list[str]]) -> list[float]:
+    """Of each row, by the lines of its label."""
+    return [1 + (len(lines) - 1) * MORE for lines in names]
 
 
 def _names(panel: ForestPanel, page: Page) -> list[list[str]]:
@@ -73,7 +92,8 @@ def range_of(figure: Forest) -> tuple[float, float]:
     if figure.log:
         ends = ends[(ends > low / WIDEST) & (ends < high * WIDEST)]
         low, high = float(np.min([*ends, low])), float(np.max([*ends, high]))
-        pad = max((high / low) ** 0.05, 1.05)
+        # A single value amid its decade, where round numbers are near.
+        pad = max((high / low) ** 0.05, 1.05) if high > 1.1 * low else 2.0
         return low / pad, high * pad
     span = (high - low) or abs(high) or 1.0
     ends = ends[(ends > low - FARTHEST * span) & (ends < high + FARTHEST * span)]
@@ -84,14 +104,14 @@ def range_of(figure: Forest) -> tuple[float, float]:
 
 def _panel(
     axes: Axes, panel: ForestPanel, names: list[list[str]], figure: Forest,
-    shown: tuple[float, float], page: Page,
+    shown: tuple[float, float], width: float, page: Page,
 ) -> None:  # fmt: skip
-    heights = np.array([1 + (len(name) - 1) * MORE for name in names])
+    heights = np.array(_heights(names))
     places = np.cumsum(heights) - 0.5 * heights
     colour = style.CATEGORIES[0]
     if panel.title:
-        (title,) = wrapped(panel.title, 0.6 * page.width, page.text, bold=True, most=1)
-        axes.set_title(style.literal(title), fontweight="bold")
+        title = wrapped(panel.title, width, page.panel_title, bold=True, most=2)
+        axes.set_title(style.literal("\n".join(title)), fontweight="bold")
     if figure.equal is not None:
         axes.axvline(
             figure.equal, color=style.MUTED, linestyle=style.BEYOND, linewidth=1.1 * page.scale

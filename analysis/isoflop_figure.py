@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from scaling.analysis.figure import Figure, Layer, Panel, Skipped, label_of, title_of
+from scaling.analysis.figure import Figure, Layer, Panel, Skipped, label_of, name_of
+from scaling.analysis.isoflop_budgets import WITHIN, named
 from scaling.analysis.isoflop_result import Isoflop, IsoflopGroup
 from scaling.analysis.marks import marks
 from scaling.analysis.quantity import QUANTITIES
@@ -35,7 +36,7 @@ def isoflop_valleys(analysis: Isoflop) -> Figure | Skipped:
     keys = tuple(dict.fromkeys(labels[compute] for compute in sorted(labels)))
     return Figure(
         name=NAME,
-        title=f"IsoFLOP: {title_of(analysis.target).lower()} against {size.words} at equal compute",
+        title=f"IsoFLOP: {name_of(analysis.target)} against {size.words} at equal compute",
         x_label=size.label,
         y_label=label_of(analysis.target),
         panels=panels,
@@ -102,6 +103,8 @@ def _notes(
     notes = [
         f"Lines: curves of the sizes near the lowest {analysis.target}, where it has sizes on both sides"
     ]
+    if not all(named(budget.table) for group in groups.values() for budget in group.budgets):
+        notes.append(f"No budgets are named: compute within {WITHIN - 1:.0%} of its mean is one")
     for name, group in groups.items():
         told = []
         for axis in dict.fromkeys((analysis.size, "examples")):

@@ -25,6 +25,8 @@ LINE, APART = 1.2, 0.4
 """Of a line of a label, and between labels, in sizes of the text."""
 LONGEST = 3
 """Lines of a label."""
+MOST_STEPS, NAMED_STEPS = 24, 12
+"""Steps of a quantity that are all named; of more, so many are."""
 MARKED: frozenset[Kind] = frozenset({"seeds", "configurations", "frontier"})
 
 
@@ -75,26 +77,50 @@ class Legend:
 
 def legend_of(figure: Figure, width: float, page: Page) -> Legend:
     """The legend of a figure that is `width` inches wide."""
-    colours, markers = style.colours(figure.keys, figure.ordered), style.markers(figure.keys)
+    colours, markers = style.colours(figure.series, figure.ordered), style.markers(figure.series)
     kinds = {layer.kind for panel in figure.panels for layer in panel.layers}
-    marked = bool(kinds & MARKED)
-    dashes = style.dashes(figure.keys, figure.ordered or marked)
+    marked, dashes = marked_keys(figure), dashes_of(figure)
     keys: list[Artist] = [
         Line2D(
-            [], [], color=colours[key], marker=markers[key] if marked else "",
+            [], [], color=colours[key], marker=markers[key] if key in marked else "",
             markersize=6 * page.scale, linewidth=1.6 * page.scale, linestyle=dashes[key],
         )
         for key in figure.keys
     ]  # fmt: skip
+    shown = named_keys(figure)
     meaning = [(text, _handle(kind, page.scale)) for kind, text in meanings(figure, kinds)]
     blocks = [
-        _block(keys, list(figure.labels), width, page),
+        _block([keys[i] for i in shown], [figure.labels[i] for i in shown], width, page),
         _block([handle for _, handle in meaning], [label for label, _ in meaning], width, page),
     ]
     blocks = [block for block in blocks if block.labels]
-    notes = noted(figure.notes, page, width)
+    left_out = len(figure.keys) - len(shown)
+    told = (f"{left_out} steps between those of the legend are not named",) if left_out else ()
+    notes = noted((*told, *figure.notes), page, width)
     height = sum(block.height(page) for block in blocks) + line_height(page) * len(notes)
     return Legend(blocks, notes, height + PAD * 2.5, page)
+
+
+def marked_keys(figure: Figure) -> set[str]:
+    """The keys whose marks tell them apart; those of the others need dashes."""
+    layers = [layer for panel in figure.panels for layer in panel.layers]
+    return {layer.key for layer in layers if layer.kind in MARKED}
+
+
+def dashes_of(figure: Figure) -> dict[str, Any]:
+    """A line style per key."""
+    marked = marked_keys(figure)
+    found = style.dashes(figure.series, figure.ordered)
+    return {key: "solid" if key in marked else dash for key, dash in found.items()}
+
+
+def named_keys(figure: Figure) -> list[int]:
+    """Places of the keys that are named: all, or of many steps of one quantity some, evenly, with
+    both ends."""
+    count = len(figure.keys)
+    if not figure.ordered or count <= MOST_STEPS:
+        return list(range(count))
+    return [round(i * (count - 1) / (NAMED_STEPS - 1)) for i in range(NAMED_STEPS)]
 
 
 def meanings(figure: Figure, kinds: Set[Kind]) -> list[tuple[Kind, str]]:

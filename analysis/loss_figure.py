@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from scaling.analysis.figure import Figure, Layer, Panel, Skipped, label_of, title_of
+from scaling.analysis.figure import Figure, Layer, Panel, Skipped, label_of, name_of, title_of
 from scaling.analysis.findings import Analysis, Group
+from scaling.analysis.frontier import LowerHull, frontier
 from scaling.analysis.law_line import law_line
-from scaling.analysis.marks import marks, positive
+from scaling.analysis.marks import finite, marks, positive
 from scaling.analysis.quantity import COMPUTE, QUANTITIES
 from scaling.analysis.result import number
 from scaling.analysis.said import said_once
@@ -68,7 +69,8 @@ def loss_vs_compute(analysis: Analysis) -> Figure | Skipped:
 def loss_vs_axis(analysis: Analysis, axis: str) -> Figure | Skipped:
     """The loss against one axis of the architecture, a line per budget, a panel per group.
 
-    A line joins the best configuration at each value of the axis; all runs are shown behind it.
+    A line joins the best configuration at each value of the axis; all runs are shown behind it. Of
+    sizes without common budgets it joins those that no smaller one beats.
 
     Raises:
         ValueError: an unknown axis.
@@ -94,9 +96,7 @@ def loss_vs_axis(analysis: Analysis, axis: str) -> Figure | Skipped:
         runs, layers = analysis.groups[key].runs, []
         for label, budget in budgets.items():
             here = _at(table, budget)
-            by_value = here.groupby(axis)[target]
-            rows = by_value.idxmax() if analysis.law.increasing else by_value.idxmin()
-            best = here.loc[rows].sort_values(axis)
+            best = _best(here, axis, analysis, hull=budget is None and axis == "params")
             layers += [
                 marks("seeds", label, _at(runs, budget), axis, target),
                 marks("configurations", label, here, axis, target),
@@ -104,8 +104,10 @@ def loss_vs_axis(analysis: Analysis, axis: str) -> Figure | Skipped:
             ]
         front = analysis.groups[key].frontier
         if front is not None and axis in front.points:
+            # A fitted minimum lies between configurations: it has a size and no depth.
+            known = finite(front.points, axis)
             layers += [
-                marks("frontier", label, _at(front.points, budget), axis, target)
+                marks("frontier", label, _at(known, budget), axis, target)
                 for label, budget in budgets.items()
             ]
         panels.append(Panel(key, tuple(layer for layer in layers if layer.x.size)))
@@ -114,6 +116,8 @@ def loss_vs_axis(analysis: Analysis, axis: str) -> Figure | Skipped:
     left_out = [key for key in tables if key not in shown]
     ticks = np.unique(np.concatenate([table[axis].to_numpy(float) for table in shown.values()]))
     lines = ", a line per training budget" if len(budgets) > 1 else ""
+    if axis == "params" and None in budgets.values():
+        told.append("Lines: sizes that no smaller one beats (lower convex hull)")
     return Figure(
         name=name, title=f"{title_of(target)} against {QUANTITIES[axis].words}{lines}",
         x_label=QUANTITIES[axis].label, y_label=label_of(target), panels=tuple(panels),
@@ -122,6 +126,20 @@ def loss_vs_axis(analysis: Analysis, axis: str) -> Figure | Skipped:
         ticks=tuple(ticks) if axis != "params" and len(ticks) <= 12 else (),
         notes=(*said_once((key, "one value only, left out") for key in left_out), *told),
     )  # fmt: skip
+
+
+def _best(table: pd.DataFrame, axis: str, analysis: Analysis, *, hull: bool) -> pd.DataFrame:
+    """The best configuration at each value of the axis; with `hull` only what no smaller value beats:
+    where compute differs, the best of neighbouring sizes go up and down with it."""
+    increasing = analysis.law.increasing
+    if hull:
+        front = frontier(
+            table.assign(compute=table[axis]), target=analysis.target, budgets=False,
+            rule=LowerHull(), increasing=increasing,
+        )  # fmt: skip
+        return front.points.assign(**{axis: front.points["compute"]}).sort_values(axis)
+    by_value = table.groupby(axis)[analysis.target]
+    return table.loc[by_value.idxmax() if increasing else by_value.idxmin()].sort_values(axis)
 
 
 def _curve(key: str, group: Group, level: float) -> list[Layer]:
@@ -142,7 +160,7 @@ def _fitted_to(groups: dict[str, Group]) -> str:
 
 def _chosen_by(groups: dict[str, Group]) -> str:
     columns = {group.frontier.selected_by for group in groups.values() if group.frontier}
-    return f"frontier (chosen by {' or '.join(sorted(columns)).replace('_', ' ')})"
+    return f"frontier (chosen by {' or '.join(sorted(map(name_of, columns)))})"
 
 
 def _label(key: str, group: Group, level: float) -> str:

@@ -21,7 +21,7 @@ class Page:
     row: float
     """Height of each of several rows."""
     columns: int
-    """Panels side by side, at most."""
+    """Panels side by side, where there are few."""
     text: float
     title: float
     notes: float
@@ -30,6 +30,10 @@ class Page:
     def scale(self) -> float:
         """Of marks and lines."""
         return self.text / SCREEN.text
+
+    def across(self, panels: int) -> int:
+        """So many of them side by side: of many one more, or the figure is longer than a page."""
+        return min(panels, self.columns + (panels > self.columns + 2))
 
     @property
     def panel_title(self) -> float:

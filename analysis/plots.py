@@ -26,12 +26,12 @@ from scaling.analysis.figures import Drawing
 from scaling.analysis.forest_plot import draw_forest
 from scaling.analysis.framed import entitle, lay_out, more_height
 from scaling.analysis.heat_plot import draw_heat_map
-from scaling.analysis.legend import MARKED, legend_of
+from scaling.analysis.legend import MARKED, dashes_of, legend_of
 from scaling.analysis.line_names import line_names
 from scaling.analysis.mapper import Mapper
 from scaling.analysis.page import SCREEN, Page, page_of
 from scaling.analysis.temperatures import HeatMap
-from scaling.analysis.text import wrapped
+from scaling.analysis.text import width_of, wrapped
 from scaling.analysis.ticks import freeze, thin
 
 LINES: dict[str, Any] = {"floor": (0, (6, 3)), "reference": (0, (1, 2))}
@@ -39,8 +39,15 @@ LINES: dict[str, Any] = {"floor": (0, (6, 3)), "reference": (0, (1, 2))}
 FORMATS = ("png", "svg", "pdf")
 SCREEN_DPI, DPI = 160, 300
 """Dots per inch of pixels: on a screen, and in print."""
+SMALL = 0.85
+"""Height of a row of narrow panels, of many, over that of a row of others."""
+ROOM, LEAST = (400, 60), 0.4
+"""So many marks of a panel are drawn at their full size, so many of its frontiers; and the least
+share of that size."""
 NAME_HEIGHT = 11.0
 """What a name needs above its line, in points."""
+PLACES = 9
+"""So many places along its line are tried for a name, both ends first."""
 
 
 def write_plots(
@@ -107,11 +114,12 @@ def draw(figure: Drawing, page: Page = SCREEN) -> Canvas:
     if isinstance(figure, Forest):
         return draw_forest(figure, page)
     with mpl.rc_context(page.style()):
-        columns = min(len(figure.panels), page.columns)
+        columns = page.across(len(figure.panels))
         rows = -(-len(figure.panels) // columns)
         width = page.width if columns == 1 else page.wide
         legend = legend_of(figure, width, page)
-        above = page.alone if rows == 1 else page.row * rows
+        row = page.row * (SMALL if columns > page.columns else 1.0)
+        above = page.alone if rows == 1 else row * rows
         above += more_height(figure.title, width, page)
         canvas = Canvas(figsize=(width, above + legend.height), layout="constrained")
         FigureCanvasAgg(canvas)
@@ -122,7 +130,8 @@ def draw(figure: Drawing, page: Page = SCREEN) -> Canvas:
         grid = top.subplots(rows, columns, squeeze=False, sharey=True)
         places = [place for line in grid for place in line]
         # Labels are broken to what surely lies along their axis: ticks and titles take the rest.
-        across, down = width / columns - 0.9 * page.scale, above / rows - 0.7 * page.scale
+        across = (width - 0.75 * page.scale) / columns - 0.1
+        down = above / rows - 0.7 * page.scale
         size = mpl.rcParams["axes.labelsize"]
         for axes, panel in zip(places, figure.panels):
             _panel(axes, panel, figure, across, page)
@@ -146,17 +155,27 @@ def draw(figure: Drawing, page: Page = SCREEN) -> Canvas:
 
 
 def _panel(axes: Axes, panel: Panel, figure: Figure, width: float, page: Page) -> None:
-    colours = style.colours(figure.keys, figure.ordered)
-    markers = style.markers(figure.keys)
-    marked = any(layer.kind in MARKED for one in figure.panels for layer in one.layers)
-    dashes = style.dashes(figure.keys, figure.ordered or marked)
+    colours = style.colours(figure.series, figure.ordered)
+    markers = style.markers(figure.series)
+    dashes = dashes_of(figure)
     if panel.title:
         size = float(mpl.rcParams["axes.titlesize"])
-        (title,) = wrapped(panel.title, width, size, bold=True, most=1)
+        title = "\n".join(wrapped(panel.title, width, size, bold=True, most=2))
         axes.set_title(style.literal(title), fontweight="bold")
+    sizes = {kind: page.scale * _crowded(figure, kind) for kind in MARKED}
     for layer in panel.layers:
         look = colours.get(layer.key, style.MUTED), markers.get(layer.key, "o")
-        _layer(axes, layer, *look, dashes.get(layer.key, "solid"), page.scale)
+        size = sizes.get(layer.kind, page.scale)
+        _layer(axes, layer, *look, dashes.get(layer.key, "solid"), size)
+
+
+def _crowded(figure: Figure, kind: str) -> float:
+    """How much smaller marks of a kind are, for the panel that holds the most."""
+    counts = [
+        sum(layer.x.size for layer in panel.layers if layer.kind == kind) for panel in figure.panels
+    ]
+    most = ROOM[1] if kind == "frontier" else ROOM[0]
+    return float(np.clip((most / max(*counts, 1)) ** 0.5, LEAST, 1.0))
 
 
 def _layer(axes: Axes, layer: Layer, colour: str, marker: str, dashes: Any, scale: float) -> None:
@@ -196,24 +215,29 @@ def _layer(axes: Axes, layer: Layer, colour: str, marker: str, dashes: Any, scal
 
 
 def _name_lines(axes: Axes, panel: Panel, page: Page) -> None:
-    """Names above the horizontal lines, on the side where fewer marks are in the way. Lines too
-    close for a name each share a row of names."""
-    apart = NAME_HEIGHT * page.scale
-    rows = line_names(panel, lambda value: _points(axes, value), apart)
-    for value, text in rows:
-        left = _in_the_way(axes, panel, value, 0.0) <= _in_the_way(axes, panel, value, 0.6)
+    """Names above the horizontal lines, where the fewest marks are in the way. Lines too close for
+    a name each share a row of names."""
+    apart, size = NAME_HEIGHT * page.scale, page.notes + 0.5
+    for value, text in line_names(panel, lambda value: _points(axes, value), apart):
+        share = width_of(text, size) * axes.figure.dpi / axes.bbox.width
+        first, *inner, last = np.linspace(0.005, max(0.995 - share, 0.005), PLACES)
+        met = {
+            begin: _in_the_way(axes, panel, value, (begin, begin + share))
+            for begin in (first, last, *inner)
+        }
         # Below the marks: a name may be crossed by a curve, but hides none.
         axes.annotate(
-            style.literal(text), (0.005 if left else 0.995, value),
+            style.literal(text), (min(met, key=lambda begin: met[begin]), value),
             xycoords=("axes fraction", "data"), xytext=(0, 3.5), textcoords="offset points",
-            ha="left" if left else "right", color=style.MUTED, fontsize=page.notes + 0.5, zorder=1.5,
+            color=style.MUTED, fontsize=size, zorder=1.5,
         ).set_in_layout(False)  # fmt: skip
 
 
-def _in_the_way(axes: Axes, panel: Panel, value: float, begin: float) -> int:
-    """How much of the marks lies where a name above `value` would stand, in the 0.4 of the width
-    from `begin` on."""
+def _in_the_way(axes: Axes, panel: Panel, value: float, reach: tuple[float, float]) -> int:
+    """How much of the marks lies where a name above `value` would stand, in that part of the
+    width."""
     low = _points(axes, value) - 3
+    beside = 4 * axes.figure.dpi / 72 / axes.bbox.width  # half a mark
     met = 0
     for layer in panel.layers:
         if layer.x.size == 0 or layer.kind == "band":
@@ -224,7 +248,7 @@ def _in_the_way(axes: Axes, panel: Panel, value: float, begin: float) -> int:
             places = np.column_stack([steps, np.interp(steps, places[:, 0], places[:, 1])])
         across = axes.transAxes.inverted().transform(places)[:, 0]
         heights = places[:, 1] * 72 / axes.figure.dpi
-        inside = (across >= begin) & (across <= begin + 0.4)
+        inside = (across >= reach[0] - beside) & (across <= reach[1] + beside)
         met += int((inside & (heights > low) & (heights < low + NAME_HEIGHT + 6)).sum())
     return met
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from scaling.analysis.figure import Figure, Layer, Panel
+from scaling.units import counted
 
 PAPER = "m / (1 + m / n)"
 
@@ -20,7 +21,7 @@ def records_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
             `line`, `line_paper`; at least one.
     """
     depths = sorted({row["depth"] for row in rows})
-    keys = tuple(f"{depth} layers" for depth in depths)
+    keys = tuple(counted(depth, "layer") for depth in depths)
     panels = []
     for title in dict.fromkeys(map(_title, rows)):
         mine = [row for row in rows if _title(row) == title]

@@ -46,7 +46,7 @@ def serving_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
         name="serving_latency",
         title="Serving: latency of one request",
         x_label="events of the history",
-        y_label="milliseconds",
+        y_label="latency (ms)",
         panels=tuple(panels),
         keys=tuple(ARMS),
         labels=tuple(ARMS),

@@ -16,8 +16,9 @@ from scaling.analysis.temperatures import HeatMap, HeatPanel
 from scaling.units import format_si
 
 NAME = "depth_by_length"
-MOST = 3
-"""So many budgets of a group are drawn, the largest."""
+MOST, TOGETHER = 3, 4
+"""So many budgets of a group are drawn at most, the largest; so many maps of all groups, but of each
+its largest budget."""
 SAME = 1.1
 """Without budgets, runs within this ratio of compute count as equal."""
 ASTRO = "astro"
@@ -39,6 +40,7 @@ def depth_by_length(
     if analysis.law.increasing:
         return Skipped(NAME, f"{analysis.target} is better the higher: the map is of losses")
     panels, told, notes = [], [], []
+    most = min(MOST, max(TOGETHER // max(len(analysis.groups), 1), 1))
     for key, group in analysis.groups.items():
         table = group.configurations
         if missing := [one for one in ("depth", "seq_len") if not positive(table, one).all()]:
@@ -56,9 +58,12 @@ def depth_by_length(
                     f"{lengths})",
                 )
             )
-        panels += found[-MOST:]
-        if len(found) > MOST:
-            notes.append(f"{key}: the largest {MOST} of {len(found)} budgets are shown")
+        panels += found[-most:]
+        if len(found) > most:
+            shown = f"the largest {most}" if most > 1 else "the largest"
+            notes.append(
+                (key, f"{shown} of {len(found)} budgets {'are' if most > 1 else 'is'} shown")
+            )
     reasons = said_once(told)
     if not panels:
         return Skipped(NAME, "; ".join(reasons) or "no runs")
@@ -71,7 +76,7 @@ def depth_by_length(
         notes=(
             "In a cell: the loss of the best configuration of that shape; the colour is its ratio to "
             "the best of the panel. FLOPs are counted at the real lengths of the histories",
-            *(_PAPER if shapes else ()), *notes, *reasons,
+            *(_PAPER if shapes else ()), *said_once(notes), *reasons,
         ),
     )  # fmt: skip
 

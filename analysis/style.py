@@ -11,10 +11,16 @@ import numpy as np
 
 INK, MUTED, GRID, PAPER = "#1b1f24", "#57606b", "#d5dae0", "#fefefe"
 """Text, axes, grid and background; one spelling each, so that a page can replace them by its own."""
-CATEGORIES = ("#0072b2", "#d55e00", "#009e73", "#a0447a", "#898444", "#6191f2")
+CATEGORIES = (
+    "#0072b2", "#d55e00", "#009e73", "#a0447a", "#898444", "#6191f2",
+    "#5b21c9", "#3a3a3a",
+)  # fmt: skip
 """After Okabe and Ito 2008, darkened to a contrast of 3 to white. Seen without red or green
 receptors any two of them differ by more than 17 (CIE 1976); 2.3 is just noticed."""
-DARK_CATEGORIES = ("#56b4e9", "#f0894a", "#2fbf97", "#d78fc0", "#e0b13c", "#9fd0f5")
+DARK_CATEGORIES = (
+    "#56b4e9", "#f0894a", "#2fbf97", "#d78fc0", "#e0b13c", "#9fd0f5",
+    "#8a7dff", "#f7f3b0",
+)  # fmt: skip
 """The same hues, light enough for a dark background."""
 BEYOND: Any = (0, (4, 2.5))
 """Dashes of what is extrapolated."""
@@ -42,6 +48,7 @@ STYLE: Any = {
     "legend.edgecolor": GRID,
     "legend.fontsize": 9,
     "legend.frameon": False,
+    "pdf.fonttype": 42,  # TrueType: printers of papers refuse Type 3
     "savefig.facecolor": PAPER,
     "svg.fonttype": "path",
     "svg.hashsalt": "climber",  # the same figure, the same file
@@ -89,12 +96,25 @@ def log_ticks(low: float, high: float) -> tuple[list[float], list[float]]:
         step = math.ceil(decades / 8)
         labelled = _multiples(low, high, (1,), step)
         return labelled, [t for t in _multiples(low, high, (1,)) if t not in labelled]
-    # The coarsest grid with three labels, then ever finer ones; below a fifth of a decade, plain.
-    for leading in ((1,), (1, 3), (1, 2, 5), inner):
+    if decades < 1:  # the third of it between 1 and 2 would be bare
+        inner = (*(1 + tenth / 10 for tenth in range(10)), 2, 2.5, 3, 3.5, 4, 4.5, *inner[4:])
+    # The coarsest grid with three labels, then finer ones; within one digit, even steps.
+    for leading in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
         labelled = _multiples(low, high, leading)
         if len(labelled) >= 3:
             return labelled, [t for t in _multiples(low, high, inner) if t not in labelled]
-    return [float(t) for t in np.linspace(low, high, 4)], []
+    return _even(low, high), []
+
+
+def _even(low: float, high: float) -> list[float]:
+    """Multiples of 1, 2 or 5 of some decimal, at least three of them."""
+    power = math.floor(math.log10(high - low))
+    for digits, lead in ((0, 5), (0, 2), (0, 1), (1, 5), (1, 2), (1, 1)):
+        step = lead * 10.0 ** (power - digits)
+        ticks = np.arange(math.ceil(low / step), math.floor(high / step) + 1)
+        if len(ticks) >= 3:
+            break
+    return [float(f"{tick * step:.12g}") for tick in ticks]
 
 
 def _multiples(low: float, high: float, leading: Sequence[float], step: int = 1) -> list[float]:
@@ -125,6 +145,17 @@ def count_label(value: float) -> str:
         if value >= size * 0.9995:
             return f"{value / size:.3g}{letter}"
     return f"{value:.4g}"
+
+
+def exact_label(value: float) -> str:
+    """`20k`, and `1024` where a prefix would round: for lengths and numbers of layers."""
+    for power, letter in ((12, "T"), (9, "G"), (6, "M"), (3, "k")):
+        if (
+            value >= 10**power
+            and f"{value:.12g}" == f"{float(f'{value / 10**power:.3g}') * 10**power:.12g}"
+        ):
+            return f"{value / 10**power:.3g}{letter}"
+    return f"{value:.12g}"
 
 
 def value_label(value: float) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from scaling.analysis import style
 from scaling.analysis.axes import axes_of
 from scaling.analysis.figure import Figure, Kind, Layer, Panel
-from scaling.analysis.legend import MARKED
+from scaling.analysis.legend import MARKED, dashes_of
 from scaling.analysis.result import number
 from scaling.dashboards.plain_text import lines_of, markup
 from scaling.dashboards.plotly_theme import SYMBOLS, Json, Theme, numbers
@@ -52,14 +52,12 @@ class Look:
 def look_of(figure: Figure, theme: Theme, dark: bool, hover: Mapping[str, str]) -> Look:
     """How the layers of a figure are drawn."""
     x, y = axes_of(figure)
-    kinds = {layer.kind for panel in figure.panels for layer in panel.layers}
     points = sum(layer.x.size for p in figure.panels for layer in p.layers if layer.kind in MARKED)
-    told = figure.ordered or bool(kinds & MARKED)
     return Look(
         theme=theme,
-        colours=style.colours(figure.keys, figure.ordered, dark=dark),
-        symbols={key: SYMBOLS[mark] for key, mark in style.markers(figure.keys).items()},
-        dashes=style.dashes(figure.keys, told),
+        colours=style.colours(figure.series, figure.ordered, dark=dark),
+        symbols={key: SYMBOLS[mark] for key, mark in style.markers(figure.series).items()},
+        dashes=dashes_of(figure),
         readings=(
             f"{markup(figure.x_label)}: %{{x:{_form(x.low)}}}"
             f"<br>{markup(figure.y_label)}: %{{y:{_form(y.low)}}}"

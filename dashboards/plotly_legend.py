@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scaling.analysis import style
 from scaling.analysis.figure import Figure, Kind
-from scaling.analysis.legend import MARKED, meanings
+from scaling.analysis.legend import marked_keys, meanings, named_keys
 from scaling.analysis.plots import LINES
 from scaling.dashboards.plain_text import markup
 from scaling.dashboards.plotly_layers import FILLED, WIDTHS, Look, dash_of, token
@@ -18,20 +18,20 @@ def entries(figure: Figure, look: Look) -> list[Json]:
     """The keys, whose entries show and hide all that belongs to them, and below these the meanings,
     which do nothing when they are clicked."""
     kinds = {layer.kind for panel in figure.panels for layer in panel.layers}
-    marked = bool(kinds & MARKED)
+    marked = marked_keys(figure)
     found = [
         {
             **_entry(label), "legendgroup": token(key), "uid": f"key-{token(key)}",
-            "mode": "lines+markers" if marked else "lines",
+            "mode": "lines+markers" if key in marked else "lines",
             "line": {
                 "color": look.colours[key], "width": 2.2, "dash": dash_of(look.dashes[key], 2.2),
             },
             **(
                 {"marker": {"symbol": look.symbols[key], "size": 9, "color": look.colours[key]}}
-                if marked else {}
+                if key in marked else {}
             ),
         }
-        for key, label in zip(figure.keys, figure.labels)
+        for key, label in ((figure.keys[i], figure.labels[i]) for i in named_keys(figure))
     ]  # fmt: skip
     return found + [_meaning(kind, text, look) for kind, text in meanings(figure, kinds)]
 

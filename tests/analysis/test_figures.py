@@ -143,13 +143,21 @@ def test_any_name_can_be_drawn(runs: pd.DataFrame, names: tuple[str, str]) -> No
 
 
 @pytest.mark.parametrize(
-    ("low", "high"), [(1e12, 1.05e12), (1e12, 3e12), (3e11, 1e13), (1e9, 1e15), (1.0, 1e30)]
-)
+    ("low", "high"),
+    [
+        (1e12, 1.05e12), (1e12, 3e12), (3e11, 1e13), (1e9, 1e15), (1.0, 1e30), (1.04, 5.8),
+        (5.1, 7.9), (0.93, 4.0), (6e4, 6.1e4),
+    ],
+)  # fmt: skip
 def test_log_ticks_are_few_distinct_and_inside(low: float, high: float) -> None:
     labelled, rest = style.log_ticks(low, high)
     assert 3 <= len(labelled) <= 10
     assert all(low <= tick <= high for tick in labelled + rest)
     assert len({style.power_label(tick) for tick in labelled}) == len(labelled)
+    # No large part of the axis is bare, and labels are round.
+    shares = [np.log(tick / low) / np.log(high / low) for tick in labelled]
+    assert max(np.diff([0.0, *shares, 1.0])) < 0.55
+    assert all(len(style.power_label(tick).split("·")[0]) <= 4 for tick in labelled)
 
 
 def test_labels_of_ticks() -> None:

@@ -15,9 +15,10 @@ from scaling.analysis.figure import Figure, Layer, Skipped
 from scaling.analysis.figures import figures
 from scaling.analysis.holdout_figure import forecasts
 from scaling.analysis.isoflop_figure import NAME as ISOFLOP
+from scaling.analysis.isoflop_figure import isoflop_valleys
 from scaling.analysis.isoflop_groups import isoflop_of
 from scaling.analysis.isoflop_result import Isoflop
-from scaling.analysis.loss_figure import loss_vs_compute
+from scaling.analysis.loss_figure import loss_vs_axis, loss_vs_compute
 from scaling.analysis.optima_figure import optima_vs_compute
 from scaling.analysis.plots import draw
 from scaling.analysis.residual_figure import residuals
@@ -181,11 +182,37 @@ def test_a_budget_without_a_minimum_has_an_open_mark(simulate: Simulate) -> None
     assert any("enclose no minimum" in note for note in figure.notes)
 
 
-def test_tables_without_budgets_have_no_optima(runs: pd.DataFrame) -> None:
-    for table in (runs.drop(columns="budget"), runs.drop(columns="params")):
+def test_tables_without_shared_compute_have_no_optima(runs: pd.DataFrame) -> None:
+    spread = runs.assign(compute=runs["params"] * 1e6).drop(columns="budget")
+    for table in (spread, runs.drop(columns="params")):
         found = isoflop_of(analyse(table, comparison_draws=0), ISOFLOP)
         assert isinstance(found, Skipped)
         assert found.reason == "no budget is shared by several configurations"
+
+
+def test_equal_compute_is_a_budget_where_none_is_named(runs: pd.DataFrame) -> None:
+    """As `climber isoflop` has it; the figure says so."""
+    named = isoflop_of(analyse(runs, comparison_draws=0), ISOFLOP)
+    found = isoflop_of(analyse(runs.drop(columns="budget"), comparison_draws=0), ISOFLOP)
+    assert isinstance(found, Isoflop)
+    assert isinstance(named, Isoflop)
+    for key, group in named.groups.items():
+        assert [m.size for m in found.groups[key].minima] == [m.size for m in group.minima]
+    told = "No budgets are named: compute within 10% of its mean is one"
+    figures_of = [isoflop_valleys(one) for one in (found, named)]
+    assert [told in one.notes for one in figures_of if isinstance(one, Figure)] == [True, False]
+
+
+def test_without_budgets_the_line_of_sizes_falls(simulate: Simulate) -> None:
+    """Digitised sizes differ in their last digits: the best of each would join every run."""
+    runs = simulate(ONE, sizes=5, seeds=1).drop(columns="budget")
+    rng = np.random.default_rng(0)
+    runs["params"] *= 1 + 1e-6 * rng.normal(size=len(runs))
+    runs["compute"] *= 1 + 0.5 * rng.random(len(runs))
+    line = layer(loss_vs_axis(analyse(runs, bootstrap=0), "params"), "line", "all runs")
+    assert len(line.x) >= 2
+    assert (np.diff(line.x) > 0).all()
+    assert (np.diff(line.y) < 0).all()
 
 
 def test_several_crossings_have_a_row_each(simulate: Simulate) -> None:

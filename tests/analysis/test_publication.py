@@ -164,6 +164,8 @@ def test_files_of_a_paper(drawings: list[Drawing], tmp_path: Path) -> None:
     assert png.read_bytes()[16:20] == int(3.4 * 300).to_bytes(4, "big")
     assert ET.parse(vector).getroot().get("width") == f"{3.4 * 72:g}pt"
     assert pdf.read_bytes().startswith(b"%PDF")
+    assert b"/TrueType" in pdf.read_bytes() or b"/CIDFontType2" in pdf.read_bytes()
+    assert b"/Type3" not in pdf.read_bytes()
     again = write_plots(tmp_path / "b", drawings, formats=formats, column="single")
     assert [path.read_bytes() for path in again] == [path.read_bytes() for path in paths]
 

@@ -56,6 +56,15 @@ def test_a_cell_is_the_best_of_its_shape_against_the_best_of_its_budget() -> Non
     assert panel.values[1, 1] == 1.0
 
 
+def test_of_many_groups_the_largest_budgets_are_shown() -> None:
+    """Or the figure would be longer than a page."""
+    runs = pd.concat([shapes(name) for name in ("astro", "hstu", "transformer")])
+    figure = drawn(runs)
+    assert len(figure.panels) == 3
+    assert all(panel.title.endswith("300 GFLOP") for panel in figure.panels)
+    assert "astro, hstu, transformer: the largest of 4 budgets is shown" in figure.notes
+
+
 def test_without_budgets_runs_of_equal_compute_are_compared() -> None:
     figure = drawn(shapes().drop(columns="budget"))
     for panel, known in zip(figure.panels, drawn(shapes()).panels):
