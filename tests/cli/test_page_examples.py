@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import textwrap
 from contextlib import redirect_stdout
 from io import StringIO
@@ -120,6 +123,19 @@ def test_your_own_model_from_the_file_to_the_report(
         sweep = sweep.replace(long, short)
     Path("my_model.py").write_text(model + sweep)
     run_all("docs/your-own-model.md", climber)
+    (contract,) = (one for one in commands() if "pytest" in one.words)
+    assert contract.page == "docs/your-own-model.md"
+    assert contract.words[:2] == ("PYTHONPATH=FOLDER", ".venv/bin/python")
+    done = subprocess.run(
+        [sys.executable, *contract.words[2:], "-m", "not slow", "-p", "no:cacheprovider"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert int(re.findall(r"(\d+) passed", done.stdout)[0]) > 20
     assert "deepset" in Path("report.html").read_text()
 
 
