@@ -37,6 +37,7 @@ PARSED_ONLY = {
     "bench fit --comparisons --json comparisons.json": MINUTES,
     "bench fit --coverage --json coverage.json": MINUTES,
     "bench serving --minutes 10 --clients 8": STARTED,
+    "bench turbo -o figures": "is run with --json",
     "compare SWEEP --baseline A --candidate B --cost latency_ms": (
         "which tiny models lie on the frontier of latency is chance; test_compare.py has others"
     ),
@@ -61,7 +62,6 @@ SMALLER: dict[str, tuple[str, ...]] = {
         *("--seconds", "0.05"),
     ),
     "bench turbo --part serving": SMALL_TURBO,
-    "bench turbo -o figures": (*SMALL_TURBO, "--items", "1,2", "--seconds", "0.05"),
     "bench turbo -o figures --json turbo.json": (
         *SMALL_TURBO,
         *("--items", "1,2", "--seconds", "0.05"),
