@@ -40,7 +40,7 @@ MOST_VALUES = 256
 @register(DATASETS, "table")
 @dataclass(frozen=True, kw_only=True)
 class TableConfig(SourceConfig):
-    """Which column means what. Requests are a user's events within half an hour."""
+    """Your own events, CSV or Parquet. Requests are a user's events within half an hour."""
 
     licence = "your own; nobody else's terms are known here"
     redistribution = True
@@ -80,8 +80,13 @@ class TableConfig(SourceConfig):
 
     def files(self, folder: Path) -> list[Path]:
         """The file itself, or all files of one kind in the folder, by name."""
+        names = ", ".join(f"*{one}" for one in SUFFIXES)
         if folder.is_file():
+            if not folder.name.lower().endswith(tuple(SUFFIXES)):
+                raise ValueError(f"{folder} is none of the files that can be read: {names}")
             return [folder]
+        if not folder.exists() and folder.name.lower().endswith(tuple(SUFFIXES)):
+            raise ValueError(f"there is no file {folder}")
         found = sorted(
             path for path in folder.glob("*") if path.name.lower().endswith(tuple(SUFFIXES))
         )
@@ -91,7 +96,7 @@ class TableConfig(SourceConfig):
                 f"{folder} holds Parquet and text files; name the one file, or a folder of one kind"
             )
         if not found:
-            raise self.missing(folder, f"file in {', '.join(SUFFIXES)}")
+            raise self.missing(folder, f"files to read, {names}")
         return found
 
     def tables(self, connection: duckdb.DuckDBPyConnection, folder: Path) -> SourceTables:

@@ -10,6 +10,7 @@ pages need chromium and playwright.
 from __future__ import annotations
 
 import io
+import json
 import re
 import shutil
 import subprocess
@@ -34,6 +35,22 @@ SETTINGS = {
     "mlflow.assistant.panelOpen_v1": "false",
 }
 """Of MLflow's page: model training instead of its other half, nothing beside the table."""
+COLUMNS = {
+    "selectedColumns": [
+        *(f"metrics.`{name}`" for name in ("loss", "validation_loss", "compute")),
+        *(f"params.`{name}`" for name in ("model.width", "training.lr", "seed")),
+        "tags.`climber.architecture`",
+    ],
+    "orderByKey": "metrics.`loss`",
+    "orderByAsc": True,
+}
+"""What docs/mlflow.md recommends, as MLflow keeps it in the browser."""
+HIDE_FOLDER = """folder => {
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    for (let text; (text = texts.nextNode()); )
+        text.data = text.data.replaceAll(folder, '/srv/study');
+}"""
+"""A reader has another one."""
 
 
 def climber(folder: Path, *words: str) -> None:
@@ -84,7 +101,8 @@ def wait_for(address: str, process: subprocess.Popen[str]) -> None:
 
 
 def pages(folder: Path) -> None:
-    """MLflow's table of runs and its view of the report, and the dashboard."""
+    """MLflow's table of runs, unfolded and by columns, its learning curves and its view of the
+    report, and the dashboard."""
     from mlflow import MlflowClient
     from playwright.sync_api import sync_playwright
 
@@ -115,6 +133,7 @@ def pages(folder: Path) -> None:
         wait_for(MLFLOW, process)
 
         def shoot(name: str) -> None:
+            page.evaluate(HIDE_FOLDER, str(folder.resolve()))
             keep(Image.open(io.BytesIO(page.screenshot())), name)
 
         for key, value in SETTINGS.items():
@@ -125,6 +144,21 @@ def pages(folder: Path) -> None:
         page.get_by_text("transformer d1").first.wait_for(timeout=60_000)
         page.wait_for_timeout(2000)
         shoot("mlflow-runs")
+        page.goto(f"{MLFLOW}/#/experiments")  # a table that is open would keep its own columns
+        page.reload()
+        kept = f'MLflowLocalStorage-1.1-ExperimentPage-["{number}"]-ReactComponentState'
+        page.evaluate("item => localStorage.setItem(...item)", [kept, json.dumps(COLUMNS)])
+        page.goto(f"{MLFLOW}/#/experiments/{number}/runs")
+        page.reload()
+        page.get_by_text("Sort: loss").wait_for(timeout=60_000)
+        page.get_by_text("transformer d1").first.wait_for(timeout=60_000)
+        page.wait_for_timeout(3000)
+        shoot("mlflow-columns")
+        page.goto(f"{MLFLOW}/#/experiments/{number}/runs?compareRunsMode=CHART")
+        page.get_by_placeholder("Search metric charts").fill("train_loss", timeout=60_000)
+        page.get_by_text("train_loss", exact=True).first.wait_for(timeout=60_000)
+        page.wait_for_timeout(4000)
+        shoot("mlflow-curves")
         page.goto(f"{MLFLOW}/#/experiments/{number}/runs/{parent}/artifacts")
         page.get_by_text("analysis", exact=True).click(timeout=120_000)
         page.get_by_text("report.html", exact=True).first.click(timeout=120_000)

@@ -8,6 +8,7 @@ import os
 import click
 
 from scaling import __version__
+from scaling.cli.group import Group
 
 # Nothing phones home unless the user asked for it; set before ray or mlflow are imported.
 for _switch, _off in (
@@ -40,7 +41,7 @@ COMMANDS = {
 """Command to `module:attribute`, in the order of a study."""
 
 
-class _Commands(click.Group):
+class _Commands(Group):
     """Imports a command's module only when its command is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

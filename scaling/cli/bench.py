@@ -10,9 +10,10 @@ import click
 from scaling.cli.bench_options import batch, lists, names
 from scaling.cli.bench_padding import padding
 from scaling.cli.bench_serving import serving
+from scaling.cli.group import Group
 
 
-@click.group()
+@click.group(cls=Group)
 def bench() -> None:
     """Measure what the platform costs on this machine."""
 

@@ -47,7 +47,7 @@ def _registry(kind: str) -> Any:
 
 
 def _what(entry: object, kind: str) -> str:
-    """The first line that is written about an entry: a model's file says what the model is, its
-    class what its fields mean."""
+    """The first paragraph that is written about an entry: a model's file says what the model is,
+    its class what its fields mean."""
     about = inspect.getmodule(entry) if kind == "models" else entry
-    return (inspect.getdoc(about or entry) or "").partition("\n")[0]
+    return " ".join((inspect.getdoc(about or entry) or "").partition("\n\n")[0].split())

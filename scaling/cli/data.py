@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from scaling.cli.group import Group
+
 if TYPE_CHECKING:
     from scaling.datasets.base import DatasetConfig
 
@@ -22,7 +24,7 @@ OPTIONS = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def data() -> None:
     """List, fetch, prepare and describe data sets."""
 

@@ -14,7 +14,10 @@ from scaling.cli.output import TRACKING_URI
 @click.argument("sweep")
 @TRACKING_URI
 def status(sweep: str, tracking_uri: str | None) -> None:
-    """How far a sweep has come, from its record in MLflow and, while it runs, from its driver."""
+    """How far a sweep has come, from its record in MLflow and, while it runs, from its driver.
+
+    SWEEP is its name in MLflow, or what was launched: path.py:function or a spec file.
+    """
     from scaling.cli.live import show_live
     from scaling.cli.output import closing, print_table
     from scaling.sweeps.base import Sweep
@@ -73,7 +76,10 @@ def status(sweep: str, tracking_uri: str | None) -> None:
 )
 @TRACKING_URI
 def runs(sweep: str, everything: bool, output: Path, tracking_uri: str | None) -> None:
-    """Write a sweep's run table: one row per trial."""
+    """Write a sweep's run table: one row per trial.
+
+    SWEEP is its name in MLflow, or what was launched: path.py:function or a spec file.
+    """
     from scaling.cli.output import closing
     from scaling.runs import write_runs
     from scaling.tracking_read import read_runs

@@ -7,7 +7,8 @@ from .pages import Command, climber
 NETWORK = "needs the network, or files that can't be given away"
 CLUSTER = "needs a cluster"
 SERVER = "goes on until Ctrl-C; started by its own tests"
-MINUTES = "measures for minutes; its own tests run it small"
+MINUTES = "measures for minutes; tests/analysis/test_coverage.py runs the studies small"
+STARTED = "starts a service and ends replicas; tests/serving has it smaller"
 
 PARSED_ONLY = {
     "sweep movielens": NETWORK,
@@ -33,21 +34,10 @@ PARSED_ONLY = {
     "dashboard quickstart": SERVER,
     "dashboard --runs runs.csv": SERVER,
     "dashboard quickstart --port 0 --mlflow-url http://127.0.0.1:5000": SERVER,
-    "bench data --events 1e8 --memory 4GB": MINUTES,
     "bench fit --comparisons --json comparisons.json": MINUTES,
     "bench fit --coverage --json coverage.json": MINUTES,
-    "bench reading": MINUTES,
-    "bench serving --minutes 10 --clients 8": MINUTES,
-    "bench sweep --small 20 --large 400": MINUTES,
-    "bench training --architectures all --widths 64 --lengths 200 --precision fp32": MINUTES,
-    "bench training --catalogue --widths 64 --lengths 200": MINUTES,
-    "bench training --memory --widths 128 --lengths 1024": MINUTES,
-    "bench training --widths 64,128 --lengths 256 --json speed.json": MINUTES,
-    "bench turbo --part serving": MINUTES,
-    "bench turbo -o figures": MINUTES,
-    "bench turbo -o figures --json turbo.json": MINUTES,
-    "plan SWEEP --calibrate": MINUTES,
-    "rates SWEEP -o searched.json": MINUTES,
+    "bench serving --minutes 10 --clients 8": STARTED,
+    "bench turbo -o figures": "is run with --json",
     "compare SWEEP --baseline A --candidate B --cost latency_ms": (
         "which tiny models lie on the frontier of latency is chance; test_compare.py has others"
     ),
@@ -55,12 +45,55 @@ PARSED_ONLY = {
 }
 """Commands that are held against the command line, and not run, by what follows `climber`."""
 
+SMALL_MODEL = ("--architectures", "transformer", "--widths", "16", "--lengths", "16")
+SMALL_TURBO = ("--architectures", "transformer", "--depths", "1", "--width", "16", "--length", "16")
+SMALLER: dict[str, tuple[str, ...]] = {
+    "bench data --events 1e8 --memory 4GB": ("--events", "3e4", "--memory", "1GB"),
+    "bench reading": ("--width", "16", "--length", "16"),
+    "bench sweep --small 20 --large 400": ("--small", "1", "--large", "2"),
+    "bench training --architectures all --widths 64 --lengths 200 --precision fp32": (
+        *SMALL_MODEL[2:],
+        *("--seconds", "0.05"),
+    ),
+    "bench training --catalogue --widths 64 --lengths 200": (*SMALL_MODEL, "--seconds", "0.05"),
+    "bench training --memory --widths 128 --lengths 1024": SMALL_MODEL,
+    "bench training --widths 64,128 --lengths 256 --json speed.json": (
+        *SMALL_MODEL,
+        *("--seconds", "0.05"),
+    ),
+    "bench turbo --part serving": SMALL_TURBO,
+    "bench turbo -o figures --json turbo.json": (
+        *SMALL_TURBO,
+        *("--items", "1,2", "--seconds", "0.05"),
+    ),
+    "plan SWEEP --calibrate": ("--slots", "2"),
+    "rates SWEEP -o searched.json": ("--factors", "0.5,1"),
+    "rates my_model.py:study -o searched.json": ("--factors", "0.5,1"),
+}
+"""Commands that are run with further options behind their own, so that they take seconds."""
+
+PROGRAMS_ELSEWHERE = {
+    "make": "test_pages.py holds the targets against the Makefile; `make test` is this",
+    "pip": "tests/test_packaging.py installs the wheel",
+    "uv": "as pip",
+    ".venv/bin/pre-commit": "changes the checkout",
+    "ray": CLUSTER,
+    "sbatch": CLUSTER,
+    "mlflow": SERVER,
+    "curl": "tests/serving/test_serve_command.py asks what it asks",
+    ".venv/bin/python": "test_page_examples.py runs it",
+}
+"""Other programs of the pages' blocks. `python` is run."""
+PYTHON_ELSEWHERE = {
+    "python docs/images/make_images.py FOLDER": "needs a finished sweep, chromium and playwright"
+}
+
 OTHER_PAGES = ("docs/refit-a-public-table.md", "docs/your-own-data.md", "docs/your-own-model.md")
-"""Their commands build on each other: test_page_examples.py runs these pages from top to bottom."""
+"""The commands of their blocks build on each other: test_page_examples.py runs these from top to bottom."""
 
 TRAINING = ("plan", "sweep", "rates")
 SWEEPS = ("SWEEP", "quickstart", "learning-rates", "ablation", "request-free")
-SPECS = ("my_sweeps.py:big", "spec.json", "searched.json")
+SPECS = ("my_sweeps.py:big", "my_model.py:study", "spec.json", "searched.json", "next.json")
 REFUSED = ("isoflop tiny", "isoflop --runs runs.csv --budget 1e21 -o plots --json isoflop.json")
 """What ends with code 1 on the tiny sweep: two sizes of a budget have no minimum."""
 
@@ -88,6 +121,13 @@ def tiny(words: tuple[str, ...]) -> tuple[str, ...]:
 
     A sweep that is planned or trained is the file's, and one that is analysed the logged one.
     """
-    name, *rest = words
+    name, *rest = (*words, *SMALLER.get(" ".join(words), ()))
     sweep = "my_sweeps.py:tiny" if name in TRAINING else "tiny"
-    return (name, *(sweep if word in (*SWEEPS, *SPECS) else word for word in rest))
+    written = (before == "-o" for before in (name, *rest))
+    return (
+        name,
+        *(
+            sweep if word in (*SWEEPS, *SPECS) and not output else word
+            for word, output in zip(rest, written, strict=False)
+        ),
+    )

@@ -1,4 +1,7 @@
-"""What the pages hold: shell commands, commands named in a sentence, Python examples, links."""
+"""What the pages hold: shell commands, commands named in a sentence, Python examples, links.
+
+A command in a block may go on in further lines, by a backslash or an open quote.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,14 @@ PROGRAMS = (
     "climber", "make", "pip", "uv", "python", "git", "source", "ray", "mlflow", "curl", "cd",
     "sbatch", "chmod", "export", ".venv/bin/pre-commit", ".venv/bin/python",
 )  # fmt: skip
-"""A line of a block that begins with one of these is a command; others are output."""
+"""A line of a block that begins with one of these is a command; others are output, and
+`test_no_command_hides_in_output` looks through those."""
+LANGUAGES = ("", "sh", "shell", "python", "toml")
+"""Of fenced blocks: in the first three commands are looked for, Python ones are examples."""
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+INDENTED = re.compile(r"(?:^(?: {4}.*|)\n)+", re.MULTILINE)
+NAMED = re.compile(r"`((?:climber|python) [^`]+)`")
 ASSIGNMENT = re.compile(r"[A-Z_]+=\S+$")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
@@ -72,24 +80,46 @@ def anchors(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in headings}
 
 
-def _commands(path: Path) -> Iterator[Command]:
+def blocks(path: Path) -> list[str]:
+    """The blocks of a page in which commands and their output stand."""
     text = path.read_text()
+    fenced = [body for language, body in FENCE.findall(text) if language not in ("python", "toml")]
+    indented = INDENTED.findall(FENCE.sub("", text))
+    return [*fenced, *(re.sub(r"^ {4}", "", one, flags=re.MULTILINE) for one in indented)]
+
+
+def split(block: str) -> tuple[list[str], list[str]]:
+    """The commands of a block and the other lines."""
+    shown: list[str] = []
+    output: list[str] = []
+    lines = iter(re.sub(r"\\\n\s*", "", block).splitlines())
+    for line in lines:
+        first = next((word for word in line.split() if not ASSIGNMENT.match(word)), "")
+        if first not in PROGRAMS:
+            output.append(line)
+            continue
+        while _is_open(line) and (more := next(lines, None)) is not None:
+            line = f"{line}\n{more}"
+        shown.append(line)
+    return shown, output
+
+
+def _commands(path: Path) -> Iterator[Command]:
     page = path.relative_to(ROOT).as_posix()
-    blocks = [body for language, body in FENCE.findall(text) if language in ("", "sh", "shell")]
-    prose = FENCE.sub("", text)
-    indented = re.findall(r"(?:^(?: {4}.*|)\n)+", prose, flags=re.MULTILINE)
-    for block in (*blocks, *indented):
-        for line in re.sub(r"\\\n\s*", "", block).splitlines():
-            first = next((w for w in line.split() if not ASSIGNMENT.match(w)), "")
-            if first in PROGRAMS:
-                yield Command(page, _words(line), inline=False)
-    sentences = re.sub(r"^ {4}.*$", "", prose, flags=re.MULTILINE)
-    for span in re.findall(r"`(climber [^`]+)`", sentences):
-        yield Command(page, _words(" ".join(span.split())), inline=True)
+    for block in blocks(path):
+        shown, output = split(block)
+        for line in shown:
+            yield Command(page, tuple(shlex.split(line, comments=True)), inline=False)
+        for span in NAMED.findall("\n".join(output)):  # as in "next: `climber list sweeps`"
+            yield Command(page, tuple(shlex.split(span)), inline=True)
+    sentences = re.sub(r"^ {4}.*$", "", FENCE.sub("", path.read_text()), flags=re.MULTILINE)
+    for span in NAMED.findall(sentences):
+        yield Command(page, tuple(shlex.split(span)), inline=True)
 
 
-def _words(line: str) -> tuple[str, ...]:
+def _is_open(line: str) -> bool:
     try:
-        return tuple(shlex.split(line, comments=True))
-    except ValueError:  # a quote that goes on in the next lines, as a body of JSON does
-        return tuple(line.split())
+        shlex.split(line, comments=True)
+    except ValueError:  # a quote that is closed further down
+        return True
+    return False

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -10,15 +13,28 @@ import pytest
 from scaling.cli import main
 
 from .conftest import climber_in
-from .page_runs import OTHER_PAGES, PARSED_ONLY, REFUSED, SPECS, STUDY, TRAINING, is_named, tiny
-from .pages import ROOT, climber, commands
+from .page_runs import (
+    OTHER_PAGES,
+    PARSED_ONLY,
+    PROGRAMS_ELSEWHERE,
+    PYTHON_ELSEWHERE,
+    REFUSED,
+    SMALLER,
+    SPECS,
+    STUDY,
+    TRAINING,
+    is_named,
+    tiny,
+)
+from .pages import ASSIGNMENT, ROOT, climber, commands
 
 BUDGETS = "(1e8, 2.4e8, 6e8)", "(1e8, 1.6e8, 2.5e8, 4e8, 6.4e8)"
 
 SHOWN = [
     (command, words)
     for command in commands()
-    if (words := climber(command)) is not None and command.page not in OTHER_PAGES
+    if (words := climber(command)) is not None
+    and (command.inline or command.page not in OTHER_PAGES)
 ]
 RUN = sorted(
     {
@@ -27,6 +43,12 @@ RUN = sorted(
         if " ".join(words) not in PARSED_ONLY and not is_named(command)
     }
 )
+
+PROGRAMS = {
+    command.text: next(word for word in command.words if not ASSIGNMENT.match(word))
+    for command in commands()
+    if climber(command) is None
+}
 
 
 @pytest.fixture(scope="module")
@@ -74,13 +96,29 @@ def test_it_runs(words: tuple[str, ...], folder: Path, monkeypatch: pytest.Monke
     assert code == (" ".join(words) in REFUSED)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [one for one in PROGRAMS if PROGRAMS[one] == "python" and one not in PYTHON_ELSEWHERE],
+)
+def test_python_runs(text: str, tmp_path: Path) -> None:
+    _, *words = shlex.split(text)
+    done = subprocess.run([sys.executable, *words], cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_other_program_is_run_or_has_its_reason() -> None:
+    assert set(PROGRAMS.values()) == {"python", *PROGRAMS_ELSEWHERE}
+    assert set(PYTHON_ELSEWHERE) <= set(PROGRAMS)
+
+
 def test_every_command_of_a_study_is_run() -> None:
     assert {words[0] for words in RUN} >= STUDY
 
 
 def test_what_is_not_run_is_still_shown() -> None:
     texts = {" ".join(words) for _, words in SHOWN}
-    assert not set(PARSED_ONLY) - texts, "no page shows these any more: take them off the list"
+    listed = {*PARSED_ONLY, *SMALLER}
+    assert not listed - texts, "no page shows these any more: take them off the list"
     texts |= {word for text in texts for word in text.split()}
     assert not set(SPECS) - texts
     assert set(REFUSED) <= {" ".join(words) for words in RUN}

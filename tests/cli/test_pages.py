@@ -10,7 +10,20 @@ import pytest
 
 from scaling.cli import main
 
-from .pages import PAGES, ROOT, Command, anchors, climber, commands, links
+from .pages import (
+    FENCE,
+    LANGUAGES,
+    NAMED,
+    PAGES,
+    ROOT,
+    Command,
+    anchors,
+    blocks,
+    climber,
+    commands,
+    links,
+    split,
+)
 
 COMMANDS = [(command, words) for command in commands() if (words := climber(command)) is not None]
 
@@ -63,6 +76,38 @@ def test_a_wrong_command_is_noticed(line: str) -> None:
 def test_all_pages_show_commands_to_check() -> None:
     assert len(COMMANDS) > 80
     assert {command.page for command, _ in COMMANDS} >= {"README.md", "docs/first-sweep.md"}
+
+
+PROGRAM = re.compile(
+    r"(?:^|[\s;&|(`$])(?:\S*/)?(climber|python3?|mlflow|make|pip|uv|ray|docker|bash|sudo|srun|wget) [\w./-]"
+)
+"""What a command looks like, wherever in a line it begins."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[path.name for path in PAGES])
+def test_no_command_hides(page: Path) -> None:
+    """In a block that isn't looked through, behind a prompt or another program, or in output."""
+    text = page.read_text()
+    assert {language for language, _ in FENCE.findall(text)} <= set(LANGUAGES)
+    rest = FENCE.sub("", text)
+    assert "```" not in rest, "a fence that is indented or isn't closed"
+    assert not re.search(r"~~~|<pre|<code", rest)
+    for block in blocks(page):
+        for line in split(block)[1]:
+            assert not PROGRAM.search(NAMED.sub("", line)), (
+                f"a command that isn't read as one: {line}"
+            )
+            assert not re.match(r"(from \S+ )?import ", line), f"Python outside an example: {line}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["$ climber fit SWEEP", "nice climber fit SWEEP", "(climber fit)", "python3 -m scaling.cli"],
+)
+def test_a_hidden_command_is_noticed(line: str) -> None:
+    shown, output = split(line)
+    assert not shown
+    assert PROGRAM.search(output[0])
 
 
 def test_make_knows_its_targets() -> None:

@@ -105,3 +105,15 @@ def test_describing_the_embedded_data_tells_its_truth() -> None:
     assert result.exit_code == 0
     for fact in ("loss_floor", "auc_ceiling", "fingerprint", "licence"):
         assert fact in result.output
+
+
+@pytest.mark.parametrize("group", [[], ["data"], ["bench"]])
+def test_help_says_whole_sentences(group: list[str]) -> None:
+    help_text = CliRunner().invoke(main, [*group, "--help"]).output
+    assert "..." not in help_text.partition("Commands:")[2]
+    assert "Commands:" in help_text
+
+
+def test_lists_say_whole_sentences() -> None:
+    laws = " ".join(CliRunner().invoke(main, ["list", "laws"]).output.split())
+    assert "the part above the floor by the factor" in laws

@@ -268,3 +268,12 @@ def test_retailrocket_as_its_readme_counts_it(shared: Path) -> None:
     counts = Counter(next(iter(found)) for found in labels(log))
     assert counts == told
     assert facts["events_left_out"] == 0
+
+
+def test_a_file_of_another_kind_is_refused_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "events.xlsx"
+    path.write_bytes(b"PK")
+    with pytest.raises(ValueError, match=r"there is no file .*events\.csv"):
+        TableConfig(path=str(tmp_path / "events.csv")).prepare()
+    with pytest.raises(ValueError, match=r"events\.xlsx is none of the files .*\*\.csv"):
+        TableConfig(path=str(path)).prepare()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -125,3 +127,17 @@ def test_a_user_asked_about_twice_is_encoded_once(
     assert_same(found[::2], [one[:1] for one in wanted])
     counted = engine.statistics()
     assert (counted["misses"], counted["shared"], counted["hits"]) == (3, 3, 0)
+
+
+def test_the_example_of_docs_serving_engine_md(
+    config: ModelConfig, schema: Schema, make_batch: MakeBatch
+) -> None:
+    page = Path(__file__).parents[2] / "docs" / "serving-engine.md"
+    (source,) = re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    batch = make_batch(config.views(), requests=1)
+    (one,) = asks(batch)
+    names = {"ranker": lively(config, schema, batch), "config": config, "schema": schema}
+    names |= {name: getattr(one, name) for name in ("history", "context", "items")}
+    exec(compile(source, page.name, "exec"), names)
+    (logits,) = names["logits"]
+    assert (logits.shape, logits.dtype) == ((len(one.items), len(schema.behaviours)), np.float32)

@@ -90,6 +90,20 @@ def test_the_documented_request_is_answered(port: int, ask: Callable[..., Any]) 
     assert {len(values) for values in found["probabilities"].values()} == {3}
 
 
+def test_the_documented_client_is_answered(port: int) -> None:
+    (source,) = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
+    assert "http://127.0.0.1:8000" in source
+    (body,) = re.findall(r"-d '(\{.*?\})'\n", TEXT, flags=re.DOTALL)
+    requests = [{**one, "version": "new"} for one in json.loads(body)["requests"]]
+    names = {
+        "requests": [{key: one[key] for key in one if key != "history"} for one in requests],
+        "histories": {one["user"]: one["history"] for one in requests},
+    }
+    exec(compile(source.replace("8000", str(port)), "docs/serving.md", "exec"), names)
+    (found,) = names["answers"]
+    assert {len(values) for values in found["probabilities"].values()} == {3}
+
+
 def test_every_refusal_is_documented(port: int, ask: Callable[..., Any]) -> None:
     description = ask(port, "GET", "/openapi.json").content
     statuses = set(description["paths"]["/score"]["post"]["responses"]) - {"200"}
