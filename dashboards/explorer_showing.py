@@ -106,7 +106,9 @@ def status(selected: Selected, shown: Shown, work: Work) -> str:
 
 
 def _left_out(analysis: Analysis) -> str:
-    counts = analysis.excluded["excluded"].map(str).value_counts()
+    # Behind the colon stands the value of each run.
+    reasons = analysis.excluded["excluded"].map(str).str.partition(":")[0]
+    counts = reasons.value_counts()
     listed = ", ".join(f"{count} {short(str(why), 60)}" for why, count in counts.head(2).items())
     more = f", {len(counts) - 2} other reasons" if len(counts) > 2 else ""
     return f"left out: {listed}{more}"
