@@ -114,6 +114,30 @@ def test_groups_hover_and_the_figures_buttons(visit: Visit, address: str) -> Non
     assert not any("share" in one.lower() or "cloud" in one.lower() for one in buttons)
 
 
+def test_a_zoom_stays_while_the_axes_mean_the_same(visit: Visit, address: str) -> None:
+    page = shows(visit(address, color_scheme="light"), RUNS)
+    expect(page.locator("#status")).to_contain_text("fit is up to date")
+    shown = "document.querySelector('#figure .js-plotly-plot')._fullLayout.xaxis.range"
+    whole = page.evaluate(shown)
+    box = page.locator("#figure .nsewdrag").first.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 150, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 350, box["y"] + 250, steps=10)
+    page.mouse.up()
+    page.wait_for_function(f"whole => {shown}[0] > whole[0] && {shown}[1] < whole[1]", arg=whole)
+    part = page.evaluate(shown)
+    ink = shown.replace("xaxis.range", "font.color")
+    light = page.evaluate(ink)
+    page.click("#theme")
+    page.wait_for_function(f"light => {ink} !== light", arg=light)
+    assert page.evaluate(shown) == part
+    page.select_option("#cost", "params")
+    page.wait_for_function(f"part => {shown}[1] < part[0]", arg=part)
+    page.select_option("#cost", "compute")
+    page.wait_for_function(f"whole => {shown}.every((end, k) => end === whole[k])", arg=whole)
+
+
 def test_the_way_back_leads_out_of_the_page(visit: Visit, address: str) -> None:
     page = shows(visit(address), RUNS)
     expect(page).to_have_url(re.compile("sweeps=runs"))
