@@ -73,7 +73,8 @@ def test_no_run_left_says_what_to_do(
     page.get_by_role("button", name="Show all runs").click()
     shows(page, RUNS)
     expect(page.locator("#figure .main-svg").first).to_be_visible()
-    page.locator("#sweeps").get_by_label("runs").uncheck()
+    expect(page.locator("#status")).to_contain_text("fit is up to date")
+    page.locator("#sweeps").get_by_label("runs").click()
     expect(page.locator("#status")).to_have_text("No sweep is chosen.")
     expect(page.locator("#empty")).to_contain_text("Choose a sweep on the left.")
 
