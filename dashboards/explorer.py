@@ -7,12 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import diskcache
 from dash import (
     ALL,
     ClientsideFunction,
     Dash,
-    DiskcacheManager,
     Input,
     Output,
     State,
@@ -26,6 +24,7 @@ from scaling.dashboards.explorer_answer import DRAWN, answer, drawn
 from scaling.dashboards.explorer_callbacks import Callbacks, clicked_run
 from scaling.dashboards.explorer_choosing import Controls
 from scaling.dashboards.explorer_desk import Desk, make_fit
+from scaling.dashboards.explorer_jobs import Jobs
 from scaling.dashboards.explorer_layout import SELECTS
 from scaling.dashboards.explorer_showing import run_details
 from scaling.dashboards.explorer_state import State as Chosen
@@ -42,12 +41,11 @@ def make_app(desk: Desk, folder: Path) -> Dash:
         desk: what the server knows.
         folder: for what passes between it and the processes that fit; the desk's.
     """
-    manager = DiskcacheManager(diskcache.Cache(str(folder / "jobs")))
     app = Dash(
         "climber",
         title="Scaling explorer",
         assets_folder=str(Path(__file__).parent / "assets"),
-        background_callback_manager=manager,
+        background_callback_manager=Jobs(folder / "jobs"),
         serve_locally=True,
         update_title=None,
         suppress_callback_exceptions=True,

@@ -46,10 +46,10 @@ def answer(
         seen: what has been answered, so that it is told from what is new.
     """
     state, now = panel.state.to_dict(), {**panel.spec(), **seen}
-    problem = panel.selected.snapshot.problem
     if kept or state == before:
         now["told"] = list(dict.fromkeys([*spec.get("told", ()), *now["told"]]))
-    told = [*now["told"], *([problem] if problem else [])]
+    # A source that is lost comes back by itself: that it is, nobody has to remember.
+    told = dict.fromkeys([*now["told"], panel.problem, panel.selected.snapshot.problem])
     moved = now["axes"] != spec.get("axes") or before is None or not panel.stands(controls)
     offered = [{"label": name, "value": name} for name in now["sweeps"]]
     kinds = [{"label": name, "value": name} for name in now["architectures"]]
@@ -74,7 +74,7 @@ def answer(
         kinds if now["architectures"] != spec.get("architectures") else no_update,
         panel.checked(),
         explorer_layout.filters(panel.axes, panel.state.filters) if moved else no_update,
-        [html.P(text) for text in told],
+        [html.P(text) for text in told if text],
         panel.runs_note,
         *selects,
     )

@@ -163,7 +163,11 @@ class Callbacks:
         drawn = self.desk.shown(self.desk.selected(Chosen.from_dict(state))).drawing
         if isinstance(drawn, Skipped):
             return None
-        return {"content": svg(drawn), "filename": f"{drawn.name}.svg", "type": "image/svg+xml"}
+        return {
+            "content": svg(drawn),
+            "filename": f"{drawn.name}_print.svg",
+            "type": "image/svg+xml",
+        }
 
     def data_file(self, state: Mapping[str, Any]) -> dict[str, Any] | None:
         """The data behind the figure as CSV."""

@@ -26,9 +26,9 @@ METRICS = {
 """Columns that are drawn, with their names; `loss.BEHAVIOUR` and `auc.BEHAVIOUR` follow them."""
 RISING = ("auc", "gauc", "validation_auc")
 COUNTING = {
-    "compute": "as the algorithm needs (reference)",
-    "compute_causal": "causal half of attention only",
-    "compute_nominal": "at full lengths, padding included",
+    "compute": "reference algorithm",
+    "compute_causal": "causal half of attention",
+    "compute_nominal": "full lengths, padded",
 }
 """How training FLOPs are counted: columns of the run table."""
 FIGURES = {

@@ -40,7 +40,9 @@ class Panel:
     runs: Sequence[tuple[str, str]]
     runs_note: str
     told: tuple[str, ...]
-    """What is wrong with the address or the source, in sentences."""
+    """What is wrong with the address, in sentences."""
+    problem: str = ""
+    """Why the source can't say now what there is, with the cure."""
 
     def spec(self) -> dict[str, Any]:
         """What the controls offer, to tell whether they must be made anew."""
@@ -79,11 +81,11 @@ class Panel:
 
 def panel_of(desk: Desk, wanted: State, told: Sequence[str] = ()) -> Panel:
     """The controls for a wanted state, with what of it means nothing."""
-    found = list(told)
+    found, problem = list(told), ""
     try:
         offered = list(desk.feed.sweeps())
     except ValueError as error:
-        offered, found = [], [*found, str(error)]
+        offered, problem = [], str(error)
     if not wanted.sweeps:
         only = tuple(offered) if len(offered) == 1 else ()
         wanted = replace(wanted, sweeps=desk.sweeps or only)
@@ -101,7 +103,7 @@ def panel_of(desk: Desk, wanted: State, told: Sequence[str] = ()) -> Panel:
         runs = [(shown, f"run {short(shown, 40)}"), *runs]
     return Panel(
         selected.state, selected, offered, axes_of(selected.snapshot.runs), runs, note,
-        (*found, *selected.told),
+        (*found, *selected.told), problem,
     )  # fmt: skip
 
 

@@ -151,11 +151,14 @@ class Desk:
 
     def done(self, key: str) -> Fitted | None:
         """The fit of that key, None where it isn't there."""
-        path = self._folder / f"{key}.fit"
-        if not key.isalnum() or not path.exists():
+        if not key.isalnum():
             return None
-        made = path.stat().st_mtime_ns
-        found, state = self._once(("fit", key, made), lambda: pickle.loads(path.read_bytes()))
+        path = self._folder / f"{key}.fit"
+        try:
+            made = path.stat().st_mtime_ns
+            found, state = self._once(("fit", key, made), lambda: pickle.loads(path.read_bytes()))
+        except FileNotFoundError:  # or another page has asked for a new one just now
+            return None
         with self._lock:
             self._remember(("latest", _question(state)), (found, key))
         assert isinstance(found, Fitted)

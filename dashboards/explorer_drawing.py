@@ -43,6 +43,12 @@ class Fitted:
     problem: str = ""
     """Why there is no analysis."""
 
+    @property
+    def fits(self) -> int:
+        """How many groups could be fitted."""
+        groups = self.analysis.groups.values() if self.analysis else ()
+        return sum(group.fit is not None for group in groups)
+
 
 def costed(runs: pd.DataFrame, state: State) -> pd.DataFrame:
     """The table with the chosen cost in the column `compute`, which laws and frontiers are in.
@@ -121,8 +127,8 @@ def _options(state: State) -> dict[str, Any]:
 
 
 def _without_lines(figure: Figure | Skipped, found: Fitted | None) -> Figure | Skipped:
-    """No note tells of lines before they are there."""
-    if isinstance(figure, Skipped) or found is not None:
+    """No note tells of lines where there are none."""
+    if isinstance(figure, Skipped) or (found is not None and found.fits):
         return figure
     return replace(figure, notes=tuple(n for n in figure.notes if not n.startswith("Lines:")))
 

@@ -26,8 +26,10 @@ CONFIG = {
     "displaylogo": False,
     "responsive": True,
     "scrollZoom": False,
-    "modeBarButtonsToRemove": ["select2d", "lasso2d", "toImage"],
+    "modeBarButtonsToRemove": ["select2d", "lasso2d", "toImage", "sendChartToCloud"],
+    "plotlyServerURL": "",
 }
+"""Of plotly.js; nothing of it sends a figure anywhere."""
 HEADLESS = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -134,6 +136,7 @@ def _checks(name: str, label: str) -> html.Fieldset:
 def _main() -> html.Main:
     return html.Main(
         [
+            html.Div(id="lost", role="alert"),
             html.Div(id="error", role="alert"),
             html.Div(
                 [

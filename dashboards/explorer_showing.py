@@ -14,12 +14,16 @@ from scaling.dashboards.explorer_drawing import fitted_only
 from scaling.dashboards.explorer_layout import table
 from scaling.dashboards.explorer_words import details, run_ids, short
 
+MOST_FINDINGS = 4
+"""Comparisons that are shown; the others can be opened."""
 LONG = 40
 """Characters from which on a value takes a line of its own."""
 
 
 def verdict(shown: Shown) -> list[Any]:
     """The verdicts in words, then the table of fits and the warnings."""
+    if shown.fit is None and shown.analysis is None:
+        return [html.P("Nothing to fit: no run is shown.")]
     if shown.fit is None:
         return [html.P("The fit is made in the background; the points stand above.")]
     analysis = shown.fit.analysis
@@ -64,6 +68,9 @@ def _findings(analysis: Analysis) -> list[Any]:
                 className=f"finding{decided}",
             )
         )
+    if len(out) > MOST_FINDINGS:
+        more = html.Summary(f"{len(out) - MOST_FINDINGS} more comparisons")
+        out[MOST_FINDINGS:] = [html.Details([more, *out[MOST_FINDINGS:]])]
     if out:
         return out
     if analysis.law.variables != ("compute",) or analysis.law.increasing:
@@ -94,12 +101,14 @@ def status(selected: Selected, shown: Shown, work: Work) -> str:
     elif work == "cancelled":
         parts.append("the fit was cancelled: Refit makes it")
     elif shown.fit is not None and shown.fresh:
-        parts.append("fit is up to date" if shown.fit.analysis else "no fit can be made")
+        parts.append("fit is up to date" if shown.fit.fits else "no fit can be made")
     return "; ".join(parts)
 
 
 def _left_out(analysis: Analysis) -> str:
-    counts = analysis.excluded["excluded"].map(str).value_counts()
+    # Behind the colon stands the value of each run.
+    reasons = analysis.excluded["excluded"].map(str).str.partition(":")[0]
+    counts = reasons.value_counts()
     listed = ", ".join(f"{count} {short(str(why), 60)}" for why, count in counts.head(2).items())
     more = f", {len(counts) - 2} other reasons" if len(counts) > 2 else ""
     return f"left out: {listed}{more}"
@@ -123,7 +132,12 @@ def empty(selected: Selected, shown: Shown) -> list[Any]:
             html.P("Its points appear here as trials finish; nothing needs to be reloaded."),
             html.P([html.Code("climber status SWEEP"), " shows how far it is."]),
         ]
-    cure = "Choose another figure, metric or cost, or reset the filters."
+    if selected.runs.empty:
+        return [
+            html.P(html.Strong("No run passes the filters.")),
+            html.P("Check an architecture, widen a filter, or press “Show all runs”."),
+        ]
+    cure = "Choose another figure, metric or cost, or let all runs pass: “Show all runs”."
     if shown.fit is None and fitted_only(selected.state.figure):
         cure = "It appears here when the fit is ready."
     return [

@@ -129,6 +129,7 @@ class StoreReader:
         with self._lock:
             for one in self._watched.values():
                 one.whole = True
+        self._listed = -LISTED_SECONDS
         self._wake.set()
 
     def close(self) -> None:

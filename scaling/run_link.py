@@ -37,7 +37,10 @@ def run_link(run_id: str, *, url: str | None, tracking_uri: str | None) -> tuple
     if url is not None:
         return "", f"MLflow at {base} doesn't show run {run_id}; is it of this store?"
     if tracking_uri is None:
-        return "", f"Run {run_id}: say by --mlflow-url where MLflow shows it."
+        return (
+            "",
+            f"Run {run_id}: with `--mlflow-url URL`, the address of MLflow's page, a link stands here.",
+        )
     return (
         "",
         f"Run {run_id}: `{ui_command(tracking_uri)}` shows it; start that and choose the run again.",

@@ -49,6 +49,40 @@
   // Enter in a field must not load the page anew.
   document.addEventListener("submit", function (event) { event.preventDefault(); });
 
+  // An address that was opened, or gone back to, may be answered by one that says the same in full:
+  // that is no step of the way back, or nobody would ever get past it.
+  let touched = false;
+  ["pointerdown", "keydown", "change"].forEach(function (kind) {
+    document.addEventListener(kind, function () { touched = true; lost("", FAILED); }, true);
+  });
+  window.addEventListener("popstate", function () { touched = false; }, true);
+  const push = window.history.pushState;
+  window.history.pushState = function () {
+    return (touched ? push : window.history.replaceState).apply(window.history, arguments);
+  };
+
+  // Of an answer that doesn't come, Dash tells the console alone.
+  const ENDED = "No answer: climber dashboard has ended, or can't be reached. Start it again with the "
+    + "same --port, and this page goes on.";
+  const FAILED = "That could not be answered: the terminal of climber dashboard says why. Choose "
+    + "something else, or load this page again.";
+  function lost(words, instead) {
+    const place = document.getElementById("lost");
+    if (place && (instead === undefined || place.textContent === instead)) {
+      place.textContent = words;
+    }
+  }
+  const ask = window.fetch;
+  window.fetch = function () {
+    return ask.apply(window, arguments).then(function (answer) {
+      if (answer.status >= 500) { lost(FAILED); } else { lost("", ENDED); }
+      return answer;
+    }, function (error) {
+      lost(ENDED);
+      throw error;
+    });
+  };
+
   function picture(format) {
     const plot = document.querySelector("#figure .js-plotly-plot");
     if (!plot || !window.Plotly) { return; }

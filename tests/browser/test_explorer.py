@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
 Visit = Callable[..., Page]
-FITTED = re.compile("fit is up to date")
+FITTED = re.compile("fit is up to date|no fit can be made")
 
 
 def table() -> pd.DataFrame:
@@ -265,7 +265,7 @@ def test_a_fit_is_cancelled_and_made_when_asked(visit: Visit, address: str) -> N
 @pytest.mark.parametrize("query", ["?sweeps=nothing", "?metric=nonsense", "?what=ever", "?f.x=1"])
 def test_an_address_that_means_nothing_is_said(visit: Visit, address: str, query: str) -> None:
     page = visit(address + query)
-    expect(page.get_by_role("alert")).not_to_be_empty()
+    expect(page.locator("#error[role=alert]")).not_to_be_empty()
     expect(page.locator("#status")).not_to_have_text("Reading runs ...")
 
 

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, expect
 pytestmark = pytest.mark.browser
 Visit = Callable[..., Page]
 SWEEPS = Path(__file__).parents[1] / "cli" / "my_sweeps.py"
-RUNS = 12
+RUNS, COPIED = 12, 3
 STORE = ("--tracking-uri", "sqlite:///mlflow.db")
 DASHBOARD = ("scaling.cli", "dashboard", *STORE, "--port", "0")
 WATCH = """() => {
@@ -116,7 +116,7 @@ def test_hostile_names_in_mlflow_are_text(
     def layout_holds(page: Page) -> None:
         assert not executed(page)
         assert page.locator("main script, main img, main iframe").count() == 0
-        assert page.evaluate(
+        page.wait_for_function(  # a figure follows a change of width a moment later
             "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
         )
 
@@ -129,6 +129,8 @@ def test_hostile_names_in_mlflow_are_text(
         expect(page.locator("#run-details dd").first).to_be_visible()
         layout_holds(page)
         assert serious(page) == []
+        page.set_viewport_size({"width": 390, "height": 844})
+        layout_holds(page)
         page.close()
     subprocess.run(
         [sys.executable, "-m", "scaling.cli", "report", "tiny", *STORE, "-o", "report.html"],
@@ -137,7 +139,7 @@ def test_hostile_names_in_mlflow_are_text(
     layout_holds(visit((folder / "report.html").as_uri()))
 
 
-def test_a_store_that_goes_away_is_said_and_what_was_read_stays(
+def test_a_store_that_goes_away_is_said_until_it_is_back_and_what_was_read_stays(
     visit: Visit, serve: Any, folder: Path
 ) -> None:
     with serve(*DASHBOARD, "tiny", folder=folder) as served:
@@ -146,9 +148,46 @@ def test_a_store_that_goes_away_is_said_and_what_was_read_stays(
         for part in folder.glob("mlflow.db*"):
             part.rename(folder / f"away-{part.name}")
         page.click("#again")
-        expect(page.get_by_role("alert")).to_contain_text("mlflow.db")
+        expect(page.locator("#error")).to_contain_text("mlflow.db does not exist. Cure:")
+        expect(page.locator("#error p")).to_have_count(1)
         expect(page.locator("#status")).to_contain_text(f"of {RUNS} runs")
+        for part in folder.glob("away-*"):
+            part.rename(folder / part.name.removeprefix("away-"))
+        page.click("#again")
+        expect(page.locator("#error")).to_be_empty()
+        second(folder)
+        page.click("#again")
+        page.locator("#sweeps").get_by_label("second").check()
+        expect(page.locator("#status")).to_contain_text(f"of {RUNS + COPIED} runs")
+        expect(page).to_have_url(re.compile("sweeps=tiny&sweeps=second"))
+        page.locator("#sweeps").get_by_label("tiny").uncheck()
+        expect(page.locator("#status")).to_contain_text(f"of {COPIED} runs")
         page.close()
+
+
+def second(folder: Path) -> None:
+    """A second sweep in the store, with a part of the runs of the first."""
+    from mlflow.entities import Metric, Param
+
+    from scaling.tracking_store import open_client
+
+    client = open_client(f"sqlite:///{folder / 'mlflow.db'}")
+    tiny = client.get_experiment_by_name("tiny")
+    number = client.create_experiment("second", tags=tiny.tags)
+    trials = [
+        run
+        for run in client.search_runs([tiny.experiment_id])
+        if "mlflow.parentRunId" in run.data.tags
+    ]
+    for run in trials[:COPIED]:
+        tags = {name: text for name, text in run.data.tags.items() if name[:7] != "mlflow."}
+        copy = client.create_run(number, tags=tags).info.run_id
+        client.log_batch(
+            copy,
+            metrics=[Metric(name, value, 0, 0) for name, value in run.data.metrics.items()],
+            params=[Param(name, value) for name, value in run.data.params.items()],
+        )
+        client.set_terminated(copy)
 
 
 @pytest.fixture(scope="module")

@@ -100,10 +100,16 @@ def test_an_unknown_sweep_is_named_with_the_known_ones(desk: Desk) -> None:
 def test_a_source_that_is_lost_is_told_and_the_runs_stay(desk: Desk, feed: Any) -> None:
     panel = from_address(desk, "")
     feed.listing = feed.problem = "the store is gone. Cure: bring it back"
-    lost = Callbacks(desk).choose("", controls_of(panel), panel.state.to_dict(), "revision")
-    assert lost.told == ("the store is gone. Cure: bring it back",)
+    before = panel.state.to_dict()
+    lost = Callbacks(desk).choose("", controls_of(panel), before, "revision")
     assert len(lost.selected.runs) == 60
     assert lost.state == panel.state
+    said = answer(lost, panel.state.search(), before, panel.spec(), controls_of(panel), True, {})
+    assert [one.children for one in said[9]] == ["the store is gone. Cure: bring it back"]
+    feed.listing = feed.problem = ""
+    back = Callbacks(desk).choose("", controls_of(lost), before, "revision")
+    said = answer(back, panel.state.search(), before, lost.spec(), controls_of(lost), True, {})
+    assert said[9] == []
 
 
 def test_a_click_chooses_the_run(desk: Desk) -> None:

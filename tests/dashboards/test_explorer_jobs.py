@@ -1,0 +1,36 @@
+"""Jobs end whatever the server's other threads are doing when they begin."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from scaling.dashboards.explorer_jobs import Jobs
+
+
+def test_a_job_that_begins_while_the_store_is_written_ends(tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path)
+
+    def work(tell: Any, number: int) -> int:
+        tell(["0.5", "half"])
+        return 2 * number
+
+    inside, leave = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with jobs.handle.transact():  # as a thread does that ends another job
+            inside.set()
+            leave.wait()
+
+    other = threading.Thread(target=hold)
+    other.start()
+    inside.wait()
+    pid = jobs.call_job_fn("key", jobs.make_job_fn(work, True), [21], {})
+    leave.set()
+    other.join()
+    while not jobs.result_ready("key"):
+        assert jobs.job_running(pid), "the job has ended without a result"
+    assert jobs.get_progress("key") == ["0.5", "half"]
+    assert jobs.get_result("key", pid) == 42
+    jobs.terminate_job(pid)  # once more
