@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,6 @@ from scaling.analysis.figures import figures as all_figures
 from scaling.analysis.findings import Analysis
 from scaling.analysis.mapper import Mapper
 from scaling.analysis.plots import svg
-from scaling.analysis.result import number
 from scaling.analysis.trust import Trust
 from scaling.analysis.versus import Versus
 from scaling.dashboards.checklist import checklist, method
@@ -27,12 +24,22 @@ from scaling.dashboards.data_section import DataShown, data_section
 from scaling.dashboards.inline_svg import inline
 from scaling.dashboards.page import TABLE, TEMPLATE
 from scaling.dashboards.plain_text import shown
-from scaling.units import MISSING, format_si, write_text
+from scaling.dashboards.report_tables import (
+    OFFSETS_NOTE,
+    REFERENCES_NOTE,
+    Table,
+    as_text,
+    counts,
+    excluded,
+    excluded_note,
+    offsets_beside,
+    references,
+    unbroken,
+)
+from scaling.units import write_text
 
 FLOOR_FACT = "loss_floor_at"
 """The fact that holds floors under restricted reading: what may be read, to the best loss."""
-MOST_EXCLUDED = 200
-"""Excluded runs listed one by one; their number is always given."""
 SECTIONS = {
     "figures": "Figures", "warnings": "Warnings", "laws": "Fitted laws",
     "floor": "Known floor and fitted offset", "trust": "How far to trust this",
@@ -42,8 +49,6 @@ SECTIONS = {
 """Of the page, by the ids of their headings."""
 LONGEST_TEXT, LONGEST_CELL = 1500, 240
 """Characters of any text in the page, and of one in a table's cell."""
-
-Table = tuple[list[str], list[list[str]]]
 
 
 def write_report(
@@ -94,7 +99,7 @@ def write_report(
     def table(content: Table, name: str) -> Markup:
         return Markup(rendered_table.render(head=content[0], rows=content[1], name=name))
 
-    offsets = _offsets(analysis, floors if isinstance(floors, Mapping) else {})
+    offsets = offsets_beside(analysis, floors if isinstance(floors, Mapping) else {})
     warnings = _warnings(analysis)
     there = {
         "warnings": warnings, "floor": offsets, "trust": trust,
@@ -111,19 +116,19 @@ def write_report(
         ],
         skipped=[f"Not drawn: {one.name.replace('_', ' ')} ({one.reason})." for one in skipped],
         fitted=_fitted(analysis),
-        fits=_unbroken(analysis.table()),
-        offsets=offsets and _unbroken(offsets),
-        offsets_note=_OFFSETS_NOTE,
+        fits=unbroken(analysis.table()),
+        offsets=offsets and unbroken(offsets),
+        offsets_note=OFFSETS_NOTE,
         trusted=_trusted(trust) if trust else [],
         data=[data_section(one, f"d{i}-") for i, one in enumerate(data)],
-        references=_references(analysis),
-        references_note=_REFERENCES_NOTE,
-        counts=_counts(runs, analysis),
-        excluded=_excluded(analysis),
-        excluded_note=_excluded_note(runs, analysis),
+        references=references(analysis),
+        references_note=REFERENCES_NOTE,
+        counts=counts(runs, analysis),
+        excluded=excluded(analysis),
+        excluded_note=excluded_note(runs, analysis),
         method=method(analysis),
         checklist=checklist(runs, analysis, trust),
-        facts=(["fact", "value"], [[name, _shown(value)] for name, value in facts.items()])
+        facts=(["fact", "value"], [[name, as_text(value)] for name, value in facts.items()])
         if facts
         else None,
         command=command,
@@ -201,46 +206,6 @@ def _fitted(analysis: Analysis) -> str:
     )
 
 
-_OFFSETS_NOTE = (
-    "The floor is the best loss that any model could reach with everything readable; an offset "
-    "fitted at a fixed length should be compared with the floor for that length."
-)
-
-
-def _offsets(analysis: Analysis, floors: Mapping[Any, Any]) -> Table | None:
-    """Fitted offsets beside the known floors, each with its place in the offset's interval."""
-    name = analysis.law.offset
-    if name is None or not (floors or any(group.floor for group in analysis.groups.values())):
-        return None
-    rows = []
-    for group in analysis.groups.values():
-        low, high = group.fit.interval(analysis.level)[name] if group.fit else (nan, nan)
-        value = number(group.fit.params[name]) if group.fit else MISSING
-        known = [group.floor, *(float(floor) for floor in floors.values())]
-        cells = [MISSING if floor is None else _placed(floor, low, high) for floor in known]
-        rows.append([group.name, value, f"[{number(low)}, {number(high)}]", *cells])
-    reading = [f"floor reading {what}" for what in floors]
-    return ["group", f"fitted offset {name}", "interval", "known floor", *reading], rows
-
-
-_REFERENCES_NOTE = (
-    "Counted in one pass over the training part, not trained: no compute, no fit, no comparison. A "
-    "model that does not beat them has learned no more than they have counted."
-)
-
-
-def _references(analysis: Analysis) -> Table | None:
-    """Each reference's loss, and the groups whose best configuration does not beat it."""
-    if not analysis.references:
-        return None
-    best = {n: float(g.configurations[analysis.target].min()) for n, g in analysis.groups.items()}
-    rows = []
-    for one in analysis.references:
-        behind = [name for name, loss in best.items() if loss >= one.loss]
-        rows.append([one.name, number(one.loss), ", ".join(behind) or "none"])
-    return ["reference", f"{analysis.target}, test part", "groups that never beat it"], rows
-
-
 def _trusted(trust: Trust) -> list[dict[str, Any]]:
     """Parts of the section on trust: a title, a sentence and a table each."""
     out: list[dict[str, Any]] = []
@@ -250,78 +215,12 @@ def _trusted(trust: Trust) -> list[dict[str, Any]]:
         else:
             title = f"{name}: the largest computes held out"
             held = group.held
-            out.append({"title": title, "text": held.sentence(), "table": _unbroken(held.table())})
+            out.append({"title": title, "text": held.sentence(), "table": unbroken(held.table())})
         found = group.selection
         title = f"{name}: laws by extrapolation error"
-        out.append({"title": title, "text": found.sentence(), "table": _unbroken(found.table())})
+        out.append({"title": title, "text": found.sentence(), "table": unbroken(found.table())})
     text = (
         "One choice at a time made otherwise. Under other settings multipliers rest on fewer draws."
     )
-    table = _unbroken(trust.sensitivity.table())
+    table = unbroken(trust.sensitivity.table())
     return [{"title": "Sensitivity", "text": text, "table": table}, *out]
-
-
-def _unbroken(table: Table) -> Table:
-    """Intervals keep to one line."""
-    head, rows = table
-    return head, [
-        [_INTERVAL.sub(lambda one: one[0].replace(" ", "\u00a0"), cell) for cell in row]
-        for row in rows
-    ]
-
-
-_INTERVAL = re.compile(r"\[[-+\w.–∞]+, [-+\w.–∞]+\]")
-
-
-def _placed(floor: float, low: float, high: float) -> str:
-    if not low <= high:
-        return number(floor)
-    place = "below" if floor < low else "above" if floor > high else "inside"
-    return f"{number(floor)} ({place} the interval)"
-
-
-def _counts(runs: pd.DataFrame, analysis: Analysis) -> Table:
-    head = ["group", "runs", "configurations", "seeds each", "budgets", "compute (FLOPs)"]
-    rows = []
-    for group in analysis.groups.values():
-        table = group.configurations
-        seeds = sorted(set(table["num_seeds"]))
-        budgets = str(table["budget"].nunique() or MISSING) if "budget" in table else MISSING
-        compute = table["compute"].dropna() if "compute" in table else pd.Series(dtype=float)
-        span = (
-            f"{format_si(compute.min())} to {format_si(compute.max())}" if len(compute) else MISSING
-        )
-        each = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-        rows.append([group.name, str(len(group.runs)), str(len(table)), each, budgets, span])
-    used = sum(len(group.runs) for group in analysis.groups.values())
-    for one in analysis.references:
-        rows.append([f"{one.name} (reference)", str(one.runs), *[MISSING] * 4])
-        used += one.runs
-    rows.append(["left out", str(len(runs) - used), *[MISSING] * 4])
-    return head, rows
-
-
-def _excluded(analysis: Analysis) -> Table | None:
-    table = analysis.excluded
-    if table.empty:
-        return None
-    naming = [name for name in ("architecture", "configuration", "seed", "budget") if name in table]
-    rows = [
-        [str(row), *(_shown(line[name]) for name in naming), str(line["excluded"])]
-        for row, line in table.head(MOST_EXCLUDED).iterrows()
-    ]
-    return ["row", *naming, "reason"], rows
-
-
-def _excluded_note(runs: pd.DataFrame, analysis: Analysis) -> str:
-    num = len(analysis.excluded)
-    listed = f"; the first {MOST_EXCLUDED} are listed" if num > MOST_EXCLUDED else ""
-    return f"{num} of {len(runs)} runs were left out{listed}:"
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {_shown(item)}" for key, item in value.items())
-    if isinstance(value, float):
-        return MISSING if value != value else f"{value:.6g}"
-    return MISSING if value is None else str(value)

@@ -44,7 +44,9 @@ def all_cores() -> Iterator[Mapper]:
 
 
 def _ready() -> None:
+    """Imported while the first work is still being prepared; later each would wait for it."""
     importlib.import_module("scaling.analysis.trust")
+    importlib.import_module("scaling.analysis.plots")
 
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
