@@ -59,7 +59,7 @@ class Paired:
         """How the frontier was valued and what was paired."""
         valued = f"Frontier: {SAID[self.rule]}" + (f" ({self.why})" if self.why else "")
         if np.isnan(self.correlation):
-            seeds = "no common seeds to pair"
+            seeds = "not paired over seeds (fewer than two in common)"
         elif self.seeds_paired:
             seeds = f"paired over seeds (their noise correlates by {self.correlation:.2f})"
         else:
