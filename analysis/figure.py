@@ -97,10 +97,13 @@ _NAMES = {
 
 
 def name_of(target: str) -> str:
-    """What a target is called in a sentence: `test loss`, `validation AUC`, `auc.click`."""
-    part, _, column = target.rpartition("_")
-    known = part in ("", "validation") and column in _NAMES
-    return f"{part or 'test'} {_NAMES[column][0]}" if known else target
+    """What a target is called in a sentence: `test loss`, `validation AUC`, `test AUC of click`."""
+    head, _, behaviour = target.partition(".")
+    part, _, column = head.rpartition("_")
+    if part not in ("", "validation") or column not in _NAMES:
+        return target
+    of = f" of {behaviour}" if behaviour else ""
+    return f"{part or 'test'} {_NAMES[column][0]}{of}"
 
 
 def title_of(target: str) -> str:
@@ -112,5 +115,5 @@ def title_of(target: str) -> str:
 def label_of(target: str) -> str:
     """What its axis is called."""
     name = name_of(target)
-    unit = _NAMES[target.rpartition("_")[2]][1] if name != target else ""
+    unit = _NAMES[target.partition(".")[0].rpartition("_")[2]][1] if name != target else ""
     return f"{name} ({unit})" if unit else name

@@ -9,19 +9,15 @@ from typing import Any
 import pandas as pd
 
 from scaling.analysis.cost import AXES_OF_COST
+from scaling.analysis.figure import name_of
 from scaling.analysis.law import LAWS, law_of
 from scaling.dashboards.explorer_filters import passing
 from scaling.dashboards.explorer_state import NOTHING, State
 from scaling.units import MISSING
 
 METRICS = {
-    "loss": "test loss",
-    "ne": "normalised entropy",
-    "auc": "AUC",
-    "gauc": "AUC by user",
-    "validation_loss": "validation loss",
-    "validation_ne": "validation normalised entropy",
-    "validation_auc": "validation AUC",
+    name: name_of(name)
+    for name in ("loss", "ne", "auc", "gauc", "validation_loss", "validation_ne", "validation_auc")
 }
 """Columns that are drawn, with their names; `loss.BEHAVIOUR` and `auc.BEHAVIOUR` follow them."""
 RISING = ("auc", "gauc", "validation_auc")
@@ -79,9 +75,9 @@ def choices_of(runs: pd.DataFrame, metric: str) -> Choices:
     """What these runs offer; `metric` decides which laws can be fitted."""
     metrics = {name: words for name, words in METRICS.items() if _has(runs, name)}
     for name in map(str, runs.columns):
-        base, dot, behaviour = name.partition(".")
+        base, dot, _ = name.partition(".")
         if dot and base in ("loss", "auc", "ne") and _has(runs, name):
-            metrics[name] = f"{METRICS[base]} of {behaviour}"
+            metrics[name] = name_of(name)
     laws = {name: law_of(name) for name in LAWS.names()}
     return Choices(
         metric=metrics or dict(METRICS),

@@ -23,7 +23,6 @@ from scaling.analysis.residual_figure import residuals
 from scaling.analysis.summary import analyse
 from scaling.analysis.temperatures import temperatures
 from scaling.analysis.versus import Versus
-from scaling.dashboards.explorer_choices import METRICS
 from scaling.dashboards.explorer_state import State
 
 FITTED_ONLY = ("multiplier", "isoflop", "residuals")
@@ -134,17 +133,15 @@ def _without_lines(figure: Figure | Skipped, found: Fitted | None) -> Figure | S
 
 
 def _named(figure: Figure | Skipped, state: State) -> Figure | Skipped:
-    """With the names of the chosen metric and cost."""
+    """With the name of the chosen cost."""
     if isinstance(figure, Skipped):
         return figure
-    if state.metric != "loss":
-        words = METRICS.get(state.metric, state.metric)
-        title = figure.title.replace(state.metric, words[0].upper() + words[1:], 1)
-        figure = replace(figure, y_label=words, title=title)
     cost = AXES_OF_COST[state.cost]
     if state.figure != "cost" or cost.column == "compute":
+        if state.figure != "cost" or state.counting not in _COUNTED:
+            return figure
         label = figure.x_label.replace(" (FLOPs)", f" (FLOPs, {_COUNTED[state.counting]})")
-        return replace(figure, x_label=label if state.figure == "cost" else figure.x_label)
+        return replace(figure, x_label=label)
     return replace(
         figure,
         name=f"loss_vs_{cost.column}",
@@ -158,7 +155,6 @@ def _named(figure: Figure | Skipped, state: State) -> Figure | Skipped:
 
 
 _COUNTED = {
-    "compute": "reference count",
     "compute_causal": "causal half of attention",
     "compute_nominal": "full lengths",
 }

@@ -210,7 +210,9 @@ def test_names_and_labels_of_targets_and_ticks() -> None:
     assert title_of("loss") == "Test loss"
     assert title_of("validation_auc") == "Validation AUC"
     assert title_of("final_loss") == name_of("final_loss") == "final_loss"
+    assert title_of("loss.long_view") == "Test loss of long_view"
+    assert label_of("validation_auc.click") == "validation AUC of click"
     assert label_of("loss") == "test loss (log loss per label)"
     assert label_of("auc") == "test AUC"
-    assert label_of("loss.click") == "loss.click"
+    assert label_of("loss.click") == "test loss of click (log loss per label)"
     assert [style.exact_label(x) for x in (64, 1024, 1500, 2e4)] == ["64", "1024", "1.5k", "20k"]

@@ -88,7 +88,7 @@ def test_new_points_keep_the_last_fit_until_the_next(desk: Desk, tmp_path: Path,
     [
         ("params", "compute", "params", "Parameters"),
         ("compute", "compute_causal", "compute_causal", "causal half of attention"),
-        ("compute", "compute", "compute", "reference count"),
+        ("compute", "compute", "compute", "training compute (FLOPs)"),
     ],
 )
 def test_the_axis_is_the_chosen_cost(
