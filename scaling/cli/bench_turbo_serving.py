@@ -143,7 +143,12 @@ def _batching(models: list[ModelConfig]) -> list[dict[str, Any]]:
 def _extension(models: list[ModelConfig]) -> list[dict[str, Any]]:
     from scaling.sweeps.benchmark_serving import measure_extension
 
-    rows = [measure_extension(m, count, TURNS * 6) for m in models for count in NEW_EVENTS]
+    rows = [
+        measure_extension(model, count, TURNS * 6)
+        for model in models
+        for count in NEW_EVENTS
+        if count < min(view.length for view in model.views())
+    ]
     print_table(
         "a cached user with new events, one candidate: the memory extended and made anew, one thread",
         ("architecture", "layers", "width", "events", "new events", "anew", "extended", "ratio", "busy"),
