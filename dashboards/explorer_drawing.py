@@ -137,11 +137,11 @@ def _named(figure: Figure | Skipped, state: State) -> Figure | Skipped:
     if isinstance(figure, Skipped):
         return figure
     cost = AXES_OF_COST[state.cost]
-    if state.figure != "cost" or cost.column == "compute":
-        if state.figure != "cost" or state.counting not in _COUNTED:
-            return figure
-        label = figure.x_label.replace(" (FLOPs)", f" (FLOPs, {_COUNTED[state.counting]})")
-        return replace(figure, x_label=label)
+    if state.figure != "cost":
+        return figure
+    if cost.column == "compute":
+        counted = _COUNTED.get(state.counting, "FLOPs")
+        return replace(figure, x_label=figure.x_label.replace("(FLOPs)", f"({counted})"))
     return replace(
         figure,
         name=f"loss_vs_{cost.column}",
@@ -155,6 +155,6 @@ def _named(figure: Figure | Skipped, state: State) -> Figure | Skipped:
 
 
 _COUNTED = {
-    "compute_causal": "causal half of attention",
-    "compute_nominal": "full lengths",
+    "compute_causal": "FLOPs, causal half of attention",
+    "compute_nominal": "FLOPs, full lengths",
 }

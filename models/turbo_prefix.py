@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 
@@ -40,8 +40,7 @@ def events_behind(
         count = int(view.mask.sum())
         if count < old.events or _digest(view, context, old.events) != old.digest:
             return None
-        rest = slice(old.events, count)
-        found.append(ViewBatch(**{f.name: getattr(view, f.name)[:, rest] for f in fields(view)}))
+        found.append(view.events(slice(old.events, count)))
     return tuple(found)
 
 

@@ -145,6 +145,10 @@ class ViewBatch(_Tensors):
     mask: Tensor
     """bool [b, n]: true where an event stands."""
 
+    def events(self, which: slice) -> Self:
+        """Of every request, the events at these places."""
+        return type(self)(**{f.name: getattr(self, f.name)[:, which] for f in fields(self)})
+
 
 @dataclass(frozen=True)
 class Context(_Tensors):

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from scaling.batch import Schema, ViewBatch
+from scaling.batch import Schema
 from scaling.machine import keep_freed_memory, torch_threads
 from scaling.models.base import ModelConfig, Ranker
 from scaling.models.turbo import Asked, Engine
@@ -48,15 +48,11 @@ def random_users(
     asked = []
     for row, (length, count) in enumerate(zip(lengths, candidates, strict=True)):
         one = slice(row, row + 1)
-        views = [
-            {f.name: getattr(view, f.name)[one, :length] for f in dataclasses.fields(view)}
-            for view in batch.history
-        ]
         asked.append(
             Asked(
                 user=f"user {row}",
                 version="1",
-                history=tuple(type(batch.history[0])(**view) for view in views),
+                history=tuple(view.rows(one).events(slice(length)) for view in batch.history),
                 context=batch.context.rows(one),
                 items=batch.candidates.items[row, :count],
             )
@@ -158,7 +154,9 @@ def measure_extension(
     ranker, schema = ready(model)
     (whole,) = random_users(model, [model.seq_len], [1])
     whole = dataclasses.replace(whole, version="2")
-    before = dataclasses.replace(whole, version="1", history=_without_newest(whole, events))
+    assert not callable(whole.history)
+    earlier = tuple(view.events(slice(-events)) for view in whole.history)
+    before = dataclasses.replace(whole, version="1", history=earlier)
     plain, cached = (Engine(ranker, model, schema, cache_bytes=room) for room in (0, ROOM))
 
     def known() -> None:
@@ -181,16 +179,6 @@ def measure_extension(
         **{f"{arm}_ms": 1e3 * float(np.median(s)) for arm, s in seconds.items()},
         "ratio": float(np.median(seconds["anew"] / seconds["extended"])),
     }
-
-
-def _without_newest(whole: Asked, events: int) -> tuple[ViewBatch, ...]:
-    """The views of a request, each without its last ones."""
-    assert not callable(whole.history)
-    names = [field.name for field in dataclasses.fields(ViewBatch)]
-    return tuple(
-        ViewBatch(**{name: getattr(view, name)[:, :-events] for name in names})
-        for view in whole.history
-    )
 
 
 def measure_batching(
