@@ -149,13 +149,8 @@ def count_label(value: float) -> str:
 
 def exact_label(value: float) -> str:
     """`20k`, and `1024` where a prefix would round: for lengths and numbers of layers."""
-    for power, letter in ((12, "T"), (9, "G"), (6, "M"), (3, "k")):
-        if (
-            value >= 10**power
-            and f"{value:.12g}" == f"{float(f'{value / 10**power:.3g}') * 10**power:.12g}"
-        ):
-            return f"{value / 10**power:.3g}{letter}"
-    return f"{value:.12g}"
+    short = float(f"{value:.3g}") == float(f"{value:.12g}")
+    return count_label(value) if short else f"{value:.12g}"
 
 
 def value_label(value: float) -> str:
