@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 from pathlib import Path
-from typing import Any
+
+import pytest
 
 from scaling.dashboards.explorer_jobs import Jobs
 
+WORK = """
+def work(tell, number):
+    tell(["0.5", "half"])
+    return 2 * number
+"""
 
-def test_a_job_that_begins_while_the_store_is_written_ends(tmp_path: Path) -> None:
-    jobs = Jobs(tmp_path)
 
-    def work(tell: Any, number: int) -> int:
-        tell(["0.5", "half"])
-        return 2 * number
+def test_a_job_that_begins_while_the_store_is_written_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In a module that the job can import, as the explorer is: the files of tests can't be imported.
+    (tmp_path / "work_of_a_job.py").write_text(WORK)
+    monkeypatch.syspath_prepend(tmp_path)
+    work = importlib.import_module("work_of_a_job").work
+    jobs = Jobs(tmp_path / "jobs")
 
     inside, leave = threading.Event(), threading.Event()
 
