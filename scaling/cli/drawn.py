@@ -31,11 +31,11 @@ def drawn(
 
 def _curves(source: Source, analysis: Analysis) -> pd.DataFrame | None:
     """Learning curves of some of the runs; a table alone has none."""
-    from scaling.analysis.curve_figure import chosen
-    from scaling.tracking_curves import read_curves
-
     if source.sweep is None:
         return None
+    from scaling.analysis.curve_figure import chosen
+    from scaling.tracking_curves import read_curves  # a table alone has no need of MLflow
+
     return read_curves(chosen(analysis), tracking_uri=source.tracking_uri)
 
 
