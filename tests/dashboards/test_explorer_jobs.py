@@ -21,9 +21,10 @@ def test_a_job_that_begins_while_the_store_is_written_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # In a module that the job can import, as the explorer is: the files of tests can't be imported.
-    (tmp_path / "work_of_a_job.py").write_text(WORK)
+    module = tmp_path / "work_of_a_job.py"
+    module.write_text(WORK)
     monkeypatch.syspath_prepend(tmp_path)
-    work = importlib.import_module("work_of_a_job").work
+    work = importlib.import_module(module.stem).work
     jobs = Jobs(tmp_path / "jobs")
 
     inside, leave = threading.Event(), threading.Event()
