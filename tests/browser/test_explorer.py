@@ -78,15 +78,6 @@ def opened(page: Page, name: str) -> None:
         part.locator("summary").click()
 
 
-def test_plotly_is_asked_for_once_and_by_the_page_itself(visit: Visit, address: str) -> None:
-    page = settled(visit(address))
-    asked_by = page.evaluate(
-        "performance.getEntriesByType('resource').filter(one => one.name.includes('plotly.min.js'))"
-        ".map(one => one.initiatorType)"
-    )
-    assert asked_by == ["link"]
-
-
 @pytest.mark.parametrize(
     ("control", "value", "key"),
     [
