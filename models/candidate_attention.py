@@ -33,9 +33,17 @@ def fused_candidate_attention(
 
 
 def gradient_free_candidate_attention(
-    q: Tensor, k_self: Tensor, v_self: Tensor, k: Tensor, v: Tensor, bias: Tensor, bias_self: Tensor
+    q: Tensor,
+    k_self: Tensor,
+    v_self: Tensor,
+    k: Tensor,
+    v: Tensor,
+    bias: Tensor,
+    bias_self: Tensor,
+    scale: float,
 ) -> Tensor:
-    """The same where nothing asks for gradients, in torch's kernel that stores no weights.
+    """The same where nothing asks for gradients, in torch's kernel that stores no weights; it scales
+    q itself.
 
     The kernel tells the logarithm of what the history's weights sum to, so that a candidate's own
     weight can be given its share afterwards. Takes and returns [b, h, ...] instead of [r, ...], in
@@ -44,9 +52,9 @@ def gradient_free_candidate_attention(
     """
     bias = bias.unsqueeze(2).expand(-1, -1, q.shape[2], -1)
     past, logsumexp = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
-        q, k, v, attn_mask=bias, scale=1.0
+        q, k, v, attn_mask=bias, scale=scale
     )
-    own = torch.linalg.vecdot(q, k_self) + bias_self.unsqueeze(-1)
+    own = torch.add(bias_self.unsqueeze(-1), torch.linalg.vecdot(q, k_self), alpha=scale)
     share = torch.sigmoid(own - logsumexp.to(own.dtype))
     return torch.lerp(past, v_self, share.unsqueeze(-1))
 

@@ -39,9 +39,17 @@ def fused_feed_forward(x: Tensor, norm: Tensor, up: Tensor, down: Tensor) -> Ten
     """
     rows = x.reshape(len(up), -1, x.shape[-1])
     if not torch.is_grad_enabled():
+        if len(rows) == 1 and rows.shape[1] <= _step(up.shape[-1]):
+            return _fed_at_once(rows[0], norm[0], up[0], down[0]).view(x.shape)
         return _fed(rows, norm, up, down, keep=False)[0].view(x.shape)
     out: Tensor = _FeedForward.apply(rows, norm, up, down)  # type: ignore[no-untyped-call]
     return out.view(x.shape)
+
+
+def _fed_at_once(x: Tensor, norm: Tensor, up: Tensor, down: Tensor) -> Tensor:
+    """The result for the rows of one piece [r, d], as those of one request's candidates are."""
+    normed = rms_normed(x)[0].mul_(norm)
+    return torch.addmm(x, F.silu(torch.mm(normed, up), inplace=True), down)
 
 
 def _fed(x: Tensor, norm: Tensor, up: Tensor, down: Tensor, keep: bool) -> tuple[Tensor, Tensor]:

@@ -224,7 +224,7 @@ class Stack(nn.Module):
     @staticmethod
     def _group_first(tensors: Sequence[Tensor]) -> Remembered:
         """[b, g, ...] as [g b, ...]; no copy where the memory was not selected from."""
-        return tuple(t.transpose(0, 1).flatten(0, 1) for t in tensors)
+        return tuple((t if 1 in t.shape[:2] else t.transpose(0, 1)).flatten(0, 1) for t in tensors)
 
     @staticmethod
     def params(shape: StackShape) -> Mapping[str, int]:
