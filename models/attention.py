@@ -181,17 +181,20 @@ def candidate_attention(
     """
     b, h, m, d = q.shape
     scale = d**-0.5
+    fused = implementation == "fused" and cpu_in_full_precision(q)
+    alone = fused and not torch.is_grad_enabled()  # a kernel that scales by itself
+    if not alone:
+        q = q * scale
     if log_temperature is not None:
         temper = torch.exp(-log_temperature)[..., None]
         q = q * temper.to(q.dtype)[..., None]
         bias, bias_self = bias * temper, bias_self * temper.squeeze(-1)
-    if implementation == "fused" and cpu_in_full_precision(q):
+    if fused:
         biases = bias.to(q.dtype), bias_self.to(q.dtype)
-        if not torch.is_grad_enabled():
+        if alone:
             return gradient_free_candidate_attention(q, k_self, v_self, k, v, *biases, scale)
-        rows = [tensor.flatten(0, 1) for tensor in (q * scale, k_self, v_self, k, v, *biases)]
+        rows = [tensor.flatten(0, 1) for tensor in (q, k_self, v_self, k, v, *biases)]
         return fused_candidate_attention(*rows).view(b, h, m, d)
-    q = q * scale
     past = q @ k.transpose(-1, -2) + bias.to(q.dtype).unsqueeze(-2)
     if implementation == "reference":
         own = (q.unsqueeze(-2) @ k_self.unsqueeze(-1)).squeeze(-1)

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scaling.models.grouped import rms_normed, rms_normed_backward
+from scaling.models.grouped import rms_normed, rms_normed_alone, rms_normed_backward
 
 WIDE_NUMBERS = 1 << 17
 """Numbers of the wide layer per piece: half a megabyte in fp32, half of a core's own cache."""
@@ -48,7 +48,7 @@ def fused_feed_forward(x: Tensor, norm: Tensor, up: Tensor, down: Tensor) -> Ten
 
 def _fed_at_once(x: Tensor, norm: Tensor, up: Tensor, down: Tensor) -> Tensor:
     """The result for the rows of one piece [r, d], as those of one request's candidates are."""
-    normed = rms_normed(x)[0].mul_(norm)
+    normed = rms_normed_alone(x).mul_(norm)
     return torch.addmm(x, F.silu(torch.mm(normed, up), inplace=True), down)
 
 

@@ -63,7 +63,7 @@ def _weighted(x: Tensor, weight: Tensor) -> Tensor:
     """x / rms(x) * weight on a CPU; without gradients without a step of the autograd graph, which
     costs as much as the norm of some hundred rows."""
     if not torch.is_grad_enabled():
-        return rms_normed(x)[0].mul_(weight)
+        return rms_normed_alone(x).mul_(weight)
     normed: Tensor = _Normed.apply(x)  # type: ignore[no-untyped-call]
     return normed * weight
 
@@ -79,19 +79,24 @@ def cpu_in_full_precision(x: Tensor) -> bool:
 
 def rms_normed(x: Tensor) -> tuple[Tensor, Tensor]:
     """x / rms(x) over the last dimension, and 1 / rms(x) [..., 1]; eps as in torch's `rms_norm`."""
-    mean, eps = _averaging(x.shape[-1], x.dtype)
-    # One product for the mean and eps: for some hundred rows the number of operations is what it costs.
-    square = torch.addmv(eps, (x * x).reshape(-1, x.shape[-1]), mean)
-    inverse = square.rsqrt_().view(*x.shape[:-1], 1)
+    square = torch.linalg.vecdot(x, x).unsqueeze(-1) / x.shape[-1]
+    inverse = torch.rsqrt(square + torch.finfo(x.dtype).eps)
     return x * inverse, inverse
+
+
+def rms_normed_alone(x: Tensor) -> Tensor:
+    """The first of `rms_normed`, without gradients: of some hundred rows in two thirds of the time, which
+    goes with the number of operators there, not with that of rows."""
+    mean, eps = _averaging(x.shape[-1], x.dtype)
+    square = torch.addmv(eps, (x * x).reshape(-1, x.shape[-1]), mean)
+    return x * square.rsqrt_().view(*x.shape[:-1], 1)
 
 
 @functools.cache
 def _averaging(width: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """1 / width [width] and eps [1], on a CPU."""
-    with torch.inference_mode(False):  # else no training step could read them
-        eps = torch.finfo(dtype).eps
-        return torch.full((width,), 1 / width, dtype=dtype), torch.full((1,), eps, dtype=dtype)
+    eps = torch.finfo(dtype).eps
+    return torch.full((width,), 1 / width, dtype=dtype), torch.full((1,), eps, dtype=dtype)
 
 
 def rms_normed_backward(dnormed: Tensor, normed: Tensor, inverse: Tensor) -> Tensor:

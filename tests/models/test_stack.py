@@ -104,6 +104,16 @@ def test_the_fused_feed_forward_is_its_formula() -> None:
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize(("groups", "rows"), [(1, 7), (2, 7), (1, 2 * LEAST_ROWS + 5)])
+def test_the_fused_feed_forward_without_gradients_is_the_same(groups: int, rows: int) -> None:
+    torch.manual_seed(0)
+    shapes = (groups, rows, 4), (groups, 4), (groups, 4, 2**12), (groups, 2**12, 4)
+    inputs = [random(*shape) for shape in shapes]
+    with torch.no_grad():
+        found = fused_feed_forward(*inputs)
+    torch.testing.assert_close(found, fused_feed_forward(*inputs).detach(), rtol=1e-9, atol=1e-9)
+
+
 def test_the_norm_is_torchs() -> None:
     torch.manual_seed(0)
     norm = GroupedRMSNorm(1, 6).double()
@@ -112,6 +122,10 @@ def test_the_norm_is_torchs() -> None:
     theirs = with_gradients(lambda x: F.rms_norm(x, (6,)), x)
     for one, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(one, other)
+    with torch.no_grad():  # another form
+        torch.testing.assert_close(norm(x), theirs[0])
+        nothing = torch.zeros_like(x)
+        torch.testing.assert_close(norm(nothing), nothing)
 
 
 def test_equal_experts_are_one_feed_forward_part() -> None:
