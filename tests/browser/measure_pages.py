@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import statistics
@@ -36,10 +37,12 @@ def _opened(browser: Browser, address: str, ready: str) -> float:
     """
     session = browser.new_browser_cdp_session()
     answers: dict[int, Any] = {}
+    numbers = itertools.count()
 
     def answered(event: dict[str, str]) -> None:
         message = json.loads(event["message"])
-        answers[message.get("id")] = message.get("result")
+        if "id" in message:
+            answers[message["id"]] = message["result"]
 
     session.on("Target.receivedMessageFromTarget", answered)
     context = session.send("Target.createBrowserContext")["browserContextId"]
@@ -48,7 +51,7 @@ def _opened(browser: Browser, address: str, ready: str) -> float:
     attached = session.send("Target.attachToTarget", {"targetId": target})["sessionId"]
 
     def ask(method: str, **params: Any) -> Any:
-        number = len(answers)
+        number = next(numbers)
         text = json.dumps({"id": number, "method": method, "params": params})
         session.send("Target.sendMessageToTarget", {"sessionId": attached, "message": text})
         while number not in answers:
