@@ -11,6 +11,7 @@ import pandas as pd
 from scaling.analysis.configurations import Usable, configurations, usable
 from scaling.analysis.frontier import frontier, shared_budgets
 from scaling.analysis.law import Array, FitError, Law
+from scaling.analysis.rows import rank_correlation
 
 ALIKE = 1.1
 """Computes within this factor are one level, where no budgets say so."""
@@ -143,8 +144,7 @@ def frontier_windows(runs: pd.DataFrame, target: str) -> Windows:
     table = configurations(use.runs.assign(compute=use.runs[order]), target)
     shared = shared_budgets(table)
     # A rising metric needs the other side of the cloud; the laws refuse what goes the other way.
-    # Spearman's: pandas' own would import `scipy.stats` for it, .3 s.
-    rising = table["compute"].rank().corr(table[target].rank()) > 0
+    rising = rank_correlation(table["compute"].to_numpy(), table[target].to_numpy()) > 0
 
     def front(known: pd.DataFrame) -> pd.DataFrame:
         return frontier(known, target=target, budgets=shared, increasing=rising).points

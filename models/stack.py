@@ -223,7 +223,8 @@ class Stack(nn.Module):
 
     @staticmethod
     def _group_first(tensors: Sequence[Tensor]) -> Remembered:
-        """[b, g, ...] as [g b, ...]; no copy where the memory was not selected from."""
+        """[b, g, ...] as [g b, ...]; no copy where the memory was not selected from, and no change of
+        order where there is one of either."""
         return tuple((t if 1 in t.shape[:2] else t.transpose(0, 1)).flatten(0, 1) for t in tensors)
 
     @staticmethod

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from scaling.batch import Batch, Candidates, Context, ViewBatch
 from scaling.models.reference import Reference, ReferenceConfig
 from scaling.running import Progress, Run
 from scaling.trial import TrialConfig
@@ -51,7 +49,7 @@ class CountingRun(Run):
         while not self._closed:
             batch = next(self._batches).to(self.trial.training.device)
             left = self._target - int(self._counts["requests"])
-            batch = batch if len(batch) <= left else first_requests(batch, left)
+            batch = batch if len(batch) <= left else batch.rows(slice(left))
             self._count(batch)
             self._reference.count(batch)
             self._steps += 1
@@ -76,20 +74,3 @@ class CountingRun(Run):
     def restore(self, state: Mapping[str, Any]) -> None:
         super().restore(state)
         self._closed = state["closed"]
-
-
-def first_requests(batch: Batch, count: int) -> Batch:
-    """The first `count` requests of a batch."""
-
-    def cut(part: ViewBatch | Context | Candidates) -> dict[str, object]:
-        return {f.name: getattr(part, f.name)[:count] for f in dataclasses.fields(part)}
-
-    return Batch(
-        history=tuple(ViewBatch(**cut(view)) for view in batch.history),  # type: ignore[arg-type]
-        context=Context(**cut(batch.context)),  # type: ignore[arg-type]
-        candidates=Candidates(**cut(batch.candidates)),  # type: ignore[arg-type]
-        labels=batch.labels[:count],
-        users=batch.users[:count],
-        requests=batch.requests[:count],
-        distinct_events=batch.distinct_events[:count],
-    )

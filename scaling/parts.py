@@ -99,7 +99,4 @@ def _trimmed(batch: Batch) -> Batch:
 
 
 def _shortened(view: ViewBatch) -> ViewBatch:
-    n = max(int(view.mask.sum(1).max()), 1)
-    return ViewBatch(
-        **{field.name: getattr(view, field.name)[:, :n] for field in dataclasses.fields(view)}
-    )
+    return view.events(slice(max(int(view.mask.sum(1).max()), 1)))

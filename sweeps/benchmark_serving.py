@@ -137,6 +137,11 @@ def measure_latency(
     return found
 
 
+def most_new_events(model: ModelConfig) -> int:
+    """That leave an event before them in every view."""
+    return min(view.length for view in model.views()) - 1
+
+
 def measure_extension(
     model: ModelConfig, events: int, turns: int, threads: int = 1
 ) -> dict[str, Any]:
@@ -145,12 +150,12 @@ def measure_extension(
 
     Args:
         model: is given histories free of their request, without which nothing is extended.
-        events: fewer than the shortest view holds.
+        events: at most `most_new_events`.
     """
     model = dataclasses.replace(model, request_free_history=True)  # type: ignore[call-arg]
-    shortest = min(view.length for view in model.views())
-    if not 0 < events < shortest:
-        raise ValueError(f"events must be in 1 .. {shortest - 1}, got {events}")
+    most = most_new_events(model)
+    if not 1 <= events <= most:
+        raise ValueError(f"events must be in 1 .. {most}, got {events}")
     ranker, schema = ready(model)
     (whole,) = random_users(model, [model.seq_len], [1])
     whole = dataclasses.replace(whole, version="2")

@@ -141,13 +141,13 @@ def _batching(models: list[ModelConfig]) -> list[dict[str, Any]]:
 
 
 def _extension(models: list[ModelConfig]) -> list[dict[str, Any]]:
-    from scaling.sweeps.benchmark_serving import measure_extension
+    from scaling.sweeps.benchmark_serving import measure_extension, most_new_events
 
     rows = [
         measure_extension(model, count, TURNS * 6)
         for model in models
         for count in NEW_EVENTS
-        if count < min(view.length for view in model.views())
+        if count <= most_new_events(model)
     ]
     print_table(
         "a cached user with new events, one candidate: the memory extended and made anew, one thread",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from scaling.batch import Batch, Schema, ViewBatch
+from scaling.batch import Batch, Schema
 from scaling.models.base import MODELS, ModelConfig, Ranker
 from scaling.models.turbo import Asked, Engine
 from scaling.models.turbo_precision import CacheDtype
@@ -50,12 +50,6 @@ def whole(config: ModelConfig, make_batch: MakeBatch) -> list[Asked]:
     ]
 
 
-def cut(view: ViewBatch, first: int, last: int) -> ViewBatch:
-    return ViewBatch(
-        **{f.name: getattr(view, f.name)[:, first:last] for f in dataclasses.fields(view)}
-    )
-
-
 def yesterday(one: Asked, missing: int) -> Asked:
     """The user a day earlier in another scenario, without the newest events."""
     assert not callable(one.history)
@@ -66,7 +60,7 @@ def yesterday(one: Asked, missing: int) -> Asked:
     history = tuple(
         dataclasses.replace(old, ages=torch.where(old.ages < 0, old.ages, (old.ages - day).round()))
         for view in one.history
-        for old in [cut(view, 0, view.mask.shape[1] - missing)]
+        for old in [view.events(slice(view.mask.shape[1] - missing))]
     )
     return dataclasses.replace(one, version="1", context=context, history=history)
 
@@ -130,7 +124,7 @@ def test_what_is_no_longer_its_beginning_is_encoded_anew(
     engine.score([yesterday(one, 2)])
     first, *rest = one.history
     if change == "moved on":  # the window was full: its oldest event is gone
-        first = cut(first, 1, first.mask.shape[1])
+        first = first.events(slice(1, None))
     elif change == "item":
         items = first.items.clone()
         items[0, 3] = (items[0, 3] + 1) % schema.num_items
@@ -140,7 +134,7 @@ def test_what_is_no_longer_its_beginning_is_encoded_anew(
         ages[0, 3] += 60
         first = dataclasses.replace(first, ages=ages)
     else:
-        first = cut(first, 0, 3)
+        first = first.events(slice(3))
     changed = dataclasses.replace(one, history=(first, *rest))
     (wanted,) = Engine(ranker, config, schema, cache_bytes=0).score([changed])
     np.testing.assert_allclose(engine.score([changed])[0], wanted, rtol=0, atol=1e-5)
