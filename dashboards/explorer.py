@@ -21,7 +21,7 @@ from dash import (
 
 from scaling.dashboards import explorer_layout
 from scaling.dashboards.explorer_answer import DRAWN, answer, drawn
-from scaling.dashboards.explorer_callbacks import Callbacks, clicked_run
+from scaling.dashboards.explorer_callbacks import Callbacks
 from scaling.dashboards.explorer_choosing import Controls
 from scaling.dashboards.explorer_desk import Desk, make_fit
 from scaling.dashboards.explorer_jobs import Jobs
@@ -80,19 +80,21 @@ def _choosing(app: Dash, calls: Callbacks) -> None:
         # Told by values rather than by what Dash says was triggered: of two questions at a time it
         # drops the answer to the first, and with it what had triggered that.
         seen = {
-            "reset": reset or 0, "clicked": clicked_run(clicked), "drawn": [theme, fitted, revision],
-        }  # fmt: skip
+            "reset": reset or 0,
+            "clicked": (clicked or {}).get("timestamp"),  # the same point may be meant again
+            "drawn": [theme, fitted, revision],
+        }
         new = [name for name, value in seen.items() if value != (spec or {}).get(name)]
-        alone, triggered = set(ctx.triggered_prop_ids), "controls"
+        triggered = "controls"
         if before is None:
             triggered = ""
         elif (search or "") != Chosen.from_dict(before).search():
             triggered = "url"
         elif "reset" in new:
             triggered = "reset"
-        elif "clicked" in new or alone == {"figure.clickData"}:  # the same point may be meant again
+        elif "clicked" in new:
             triggered = "figure"
-        elif alone == {"revision.data"}:
+        elif set(ctx.triggered_prop_ids) == {"revision.data"}:
             held = calls.choose(search, controls, before, "controls")
             # A choice whose answer was dropped is still in its control.
             untouched = not before.get("sweeps") or held.state.to_dict() == before
@@ -165,7 +167,7 @@ def _showing(app: Dash, calls: Callbacks) -> None:
             return (no_update,) * 3
         if fitted:
             calls.desk.done(str(fitted))
-        words, working = calls.status(state, order, ctx.triggered_id == "cancel")
+        words, working = calls.status(state, order, "cancel.n_clicks" in ctx.triggered_prop_ids)
         return words, not working, not working
 
     app.callback(
