@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from scaling.cli.bench_training import warn_if_shared
 from scaling.cli.bench_turbo import Shapes
-from scaling.cli.output import print_table
+from scaling.cli.output import print_table, warn
 
 if TYPE_CHECKING:
     from scaling.models.base import ModelConfig
@@ -143,12 +143,17 @@ def _batching(models: list[ModelConfig]) -> list[dict[str, Any]]:
 def _extension(models: list[ModelConfig]) -> list[dict[str, Any]]:
     from scaling.sweeps.benchmark_serving import measure_extension, most_new_events
 
-    rows = [
-        measure_extension(model, count, TURNS * 6)
-        for model in models
-        for count in NEW_EVENTS
-        if count <= most_new_events(model)
-    ]
+    rows = []
+    for model in models:
+        most = most_new_events(model)
+        if max(NEW_EVENTS) > most:
+            warn(
+                f"{model.name} at {model.seq_len} events: extended by at most {most} new events, for one "
+                f"must stand before them in each view; wanted {', '.join(map(str, NEW_EVENTS))}"
+            )
+        rows += [
+            measure_extension(model, count, TURNS * 6) for count in NEW_EVENTS if count <= most
+        ]
     print_table(
         "a cached user with new events, one candidate: the memory extended and made anew, one thread",
         ("architecture", "layers", "width", "events", "new events", "anew", "extended", "ratio", "busy"),

@@ -63,10 +63,11 @@ def test_the_benchmark_of_records_writes_its_figures(tmp_path: Path) -> None:
     figures = tmp_path / "turbo.json"
     told = said(
         "bench", "turbo", "--architectures", "transformer", "--depths", "1", "--width", "16",
-        "--length", "32", "--items", "1,4", "--seconds", "0.01", "--json", str(figures),
+        "--length", "16", "--items", "1,4", "--seconds", "0.01", "--json", str(figures),
         "-o", str(tmp_path / "plots"),
     )  # fmt: skip
     assert "steps of equal tokens" in told
+    assert "transformer at 16 events: extended by at most 15 new events" in " ".join(told.split())
     rows = json.loads(figures.read_text())["training"]
     assert [row["items"] for row in rows] == [1, 4]
     assert (tmp_path / "plots" / "training_records.png").is_file()
