@@ -13,12 +13,12 @@ from scaling.dashboards.explorer_desk import Desk
 
 
 class Asker:
-    """Asks one callback of an app as a page does that holds what it was told."""
+    """Asks what a choice leads to, as a page does that holds what it was told."""
 
-    def __init__(self, desk: Desk, folder: Path, output: str) -> None:
+    def __init__(self, desk: Desk, folder: Path) -> None:
         app = make_app(desk, folder)
         self.client = app.server.test_client()
-        self.output = next(one for one in app.callback_map if output in one)
+        self.output = next(one for one in app.callback_map if "..url.search" in one)
         self.callback = app.callback_map[self.output]
         self.held: dict[str, Any] = {}
 
@@ -31,8 +31,8 @@ class Asker:
             for one in self.callback[kind]
         ]
 
-    def ask(self, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """The answer to a question that these changes led to; what it says is held from now on."""
+    def ask(self, changes: Mapping[str, Any]) -> None:
+        """A question that these changes led to; what its answer says is held from now on."""
         self.held.update(changes)
         outputs = [one.rpartition(".") for one in self.output.strip(".").split("...")]
         answer = self.client.post(
@@ -46,13 +46,8 @@ class Asker:
             },
         )
         assert answer.status_code == 200, answer.text
-        told = {
-            f"{name}.{key}": value
-            for name, values in answer.json["response"].items()
-            for key, value in values.items()
-        }
-        self.held.update(told)
-        return told
+        for name, values in answer.json["response"].items():
+            self.held.update({f"{name}.{key}": value for key, value in values.items()})
 
 
 def click(run: str, at: int) -> dict[str, Any]:
@@ -62,7 +57,7 @@ def click(run: str, at: int) -> dict[str, Any]:
 
 @pytest.fixture
 def asker(desk: Desk, tmp_path: Path) -> Asker:
-    made = Asker(desk, tmp_path, "..url.search")
+    made = Asker(desk, tmp_path)
     made.ask({"url.search": "", "theme-now.data": "light"})
     return made
 
