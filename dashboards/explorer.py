@@ -23,7 +23,7 @@ from scaling.dashboards import explorer_layout
 from scaling.dashboards.explorer_answer import DRAWN, answer, drawn
 from scaling.dashboards.explorer_callbacks import Callbacks
 from scaling.dashboards.explorer_choosing import Controls
-from scaling.dashboards.explorer_desk import Desk, make_fit
+from scaling.dashboards.explorer_desk import Cancelled, Desk, make_fit
 from scaling.dashboards.explorer_jobs import Jobs
 from scaling.dashboards.explorer_layout import SELECTS
 from scaling.dashboards.explorer_showing import run_details
@@ -231,12 +231,16 @@ def _fitting(app: Dash, calls: Callbacks, folder: Path) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         if not order:
             return no_update
-        seconds = make_fit(
-            folder, str(order["key"]), lambda stage, share: tell([f"{share:.2f}", f"{stage} ..."])
-        )
+        key = str(order["key"])
+        try:
+            seconds = make_fit(
+                folder, key, lambda stage, share: tell([f"{share:.2f}", f"{stage} ..."])
+            )
+        except Cancelled:
+            return no_update
         # Not an output: what is drawn at once would wait for it.
-        set_props("fitted", {"data": order["key"]})
-        return {"key": order["key"], "seconds": seconds}
+        set_props("fitted", {"data": key})
+        return {"key": key, "seconds": seconds}
 
     app.callback(
         Output("fit-done", "data"),

@@ -143,6 +143,8 @@ class Callbacks:
             refit: how often the user has asked; None: nobody was asked.
         """
         last = last or {}
+        if last.get("desk") != self.desk.name:  # of a server that has ended: nobody works on it
+            last = {"refit": last.get("refit", 0)}
         asked = last.get("refit", 0) if refit is None else refit
         forced = asked != last.get("refit", 0)
         if not selected.snapshot.complete or selected.runs.empty:
@@ -156,7 +158,10 @@ class Callbacks:
         if not forced and question == last.get("state") and (running or not rested):
             return no_update
         self.desk.order(selected, again=forced)
-        return {"key": key, "state": question, "time": time.time(), "refit": asked}
+        return {
+            "key": key, "state": question, "time": time.time(), "refit": asked,
+            "desk": self.desk.name,
+        }  # fmt: skip
 
     def figure_file(self, state: Mapping[str, Any]) -> dict[str, Any] | None:
         """The figure as it goes into a paper: an SVG made by matplotlib."""

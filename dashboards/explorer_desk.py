@@ -7,6 +7,7 @@ import json
 import pickle
 import threading
 import time
+import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +27,8 @@ from scaling.dashboards.explorer_state import State
 from scaling.dashboards.explorer_words import tamed
 
 T = TypeVar("T")
+CANCELLED = ".cancelled"
+"""Ending of the file that says so of a fit."""
 Work = Literal["", "begun", "cancelled"]
 """Whether a fit was ordered and isn't there yet."""
 KEPT = 12
@@ -57,6 +60,10 @@ class Shown:
     """Whether it is of all these runs."""
 
 
+class Cancelled(Exception):
+    """A fit was cancelled while it was being made."""
+
+
 class Desk:
     """Shared by all pages of one server; methods may be called from several threads."""
 
@@ -68,11 +75,12 @@ class Desk:
             sweeps: chosen unless the address says otherwise.
         """
         self.feed = feed
+        self.name = uuid.uuid4().hex
+        """Tells it from the desk of a server before, which a page may still know."""
         self.sweeps = tuple(sweeps)
         self._folder = folder
         self._remembered: OrderedDict[Hashable, Any] = OrderedDict()
         self._lock = threading.Lock()
-        self._cancelled = set[str]()
         LAWS.names()  # found now: threads that looked for laws at the same time would see a part
 
     def selected(self, wanted: State) -> Selected:
@@ -121,7 +129,8 @@ class Desk:
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def order(self, selected: Selected, *, again: bool = False) -> str:
-        """Lay out what a fit needs, for `make_fit` in another process; returns its key.
+        """Lay out what a fit needs, for `make_fit` in another process; returns its key. That it was
+        cancelled before is forgotten.
 
         Args:
             selected: the runs and the state.
@@ -130,7 +139,7 @@ class Desk:
         key = self.key(selected)
         if again:
             (self._folder / f"{key}.fit").unlink(missing_ok=True)
-            self._cancelled.discard(key)
+        (self._folder / f"{key}{CANCELLED}").unlink(missing_ok=True)
         path = self._folder / f"{key}.order"
         if not path.exists():
             aside = path.with_suffix(".aside")
@@ -139,15 +148,16 @@ class Desk:
         return key
 
     def cancel(self, key: str) -> None:
-        """Nobody waits for that fit any more."""
-        self._cancelled.add(key)
+        """Nobody waits for that fit any more: its process ends at its next step, if not before."""
+        if self.work(key) == "begun":
+            (self._folder / f"{key}{CANCELLED}").touch()
 
     def work(self, key: str) -> Work:
         """How far the fit of that key is."""
         there = key.isalnum() and (self._folder / f"{key}.order").exists()
         if not there or (self._folder / f"{key}.fit").exists():
             return ""
-        return "cancelled" if key in self._cancelled else "begun"
+        return "cancelled" if (self._folder / f"{key}{CANCELLED}").exists() else "begun"
 
     def done(self, key: str) -> Fitted | None:
         """The fit of that key, None where it isn't there."""
@@ -188,17 +198,28 @@ class Desk:
         for old in same[: max(len(same) - KEPT, 0)]:
             del self._remembered[old]
             if kind == "fit":
-                for ending in ("order", "fit"):
-                    (self._folder / f"{old[1]}.{ending}").unlink(missing_ok=True)
+                for ending in (".order", ".fit", CANCELLED):
+                    (self._folder / f"{old[1]}{ending}").unlink(missing_ok=True)
 
 
 def make_fit(folder: Path, key: str, progress: Progress) -> float:
-    """Make the fit that was ordered; returns the seconds it took. Runs in a process of its own."""
+    """Make the fit that was ordered; returns the seconds it took. Runs in a process of its own.
+
+    Raises:
+        Cancelled: before the next step of a fit that nobody waits for any more. Dash ends the process
+            of a callback that is cancelled, but only from when the page has heard of that process.
+    """
     begin = time.perf_counter()
     target = folder / f"{key}.fit"
+
+    def step(stage: str, share: float) -> None:
+        if (folder / f"{key}{CANCELLED}").exists():
+            raise Cancelled(key)
+        progress(stage, share)
+
     if key.isalnum() and not target.exists():
         runs, state = pickle.loads((folder / f"{key}.order").read_bytes())
-        made = fitted(runs, state, progress)
+        made = fitted(runs, state, step)
         aside = target.with_suffix(".made")
         aside.write_bytes(pickle.dumps((made, state)))
         aside.replace(target)

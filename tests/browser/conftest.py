@@ -22,6 +22,37 @@ if TYPE_CHECKING:
 PATIENCE_MS = 60_000
 """Until a condition must hold; a busy machine takes seconds where an idle one takes tenths."""
 INLINE = ("data", "blob", "about")
+FITTED = "fit is up to date|no fit can be made"
+WATCH = """(() => {
+    const calm = window.calm = {asked: 0, since: 0};
+    const now = () => { calm.since = performance.now(); };
+    const ask = window.fetch;
+    window.fetch = (...what) => {
+        calm.asked += 1;
+        now();
+        return ask(...what).finally(() => { calm.asked -= 1; now(); });
+    };
+    new MutationObserver(now).observe(
+        document, {subtree: true, childList: true, attributes: true, characterData: true});
+    for (const kind of ["click", "change", "keydown", "popstate"]) addEventListener(kind, now, true);
+})()"""
+"""Put into every page before its own scripts: notes what is asked, and when anything changed."""
+SETTLED = """said => {
+    const figure = document.getElementById("figure"), plot = figure?.querySelector(".js-plotly-plot");
+    return calm.asked === 0 && performance.now() - calm.since > 500
+        && document.getElementById("working")?.hidden
+        && (figure.style.display === "none" || plot?._fullLayout)
+        && new RegExp(said).test(document.getElementById("status").textContent);
+}"""
+"""Nothing is asked, fitted or drawn any more: half a second is longer than any pause between these."""
+
+
+def new_page_of(browser: Browser, **options: Any) -> Page:
+    """A page in a context of its own, which says when it is settled."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(PATIENCE_MS)
+    context.add_init_script(WATCH)
+    return context.new_page()
 
 
 @dataclass
@@ -39,10 +70,9 @@ class Watched:
             address: requests may go to its origin alone; of a file, to that file alone.
             options: of the context.
         """
-        context = self.browser.new_context(**options)
-        context.set_default_timeout(PATIENCE_MS)
+        page = new_page_of(self.browser, **options)
+        context = page.context
         self._contexts.append(context)
-        page = context.new_page()
         context.on("request", lambda request: self._asked(request, address))
         page.on("dialog", lambda dialog: (self.wrong.append("a dialog"), dialog.dismiss()))
         page.on("popup", lambda other: self.wrong.append(f"a window: {other.url}"))
@@ -90,6 +120,30 @@ def visit(browser: Browser) -> Iterator[Watched]:
     watched = Watched(browser)
     yield watched
     assert watched.close() == []
+
+
+@pytest.fixture(scope="session")
+def new_page(browser: Browser) -> Callable[[], Page]:
+    """Opens a page in which errors are expected; the test closes it."""
+    return lambda: new_page_of(browser)
+
+
+@pytest.fixture(scope="session")
+def settled() -> Callable[..., Page]:
+    """Waits until an explorer has nothing more to ask, to fit or to draw; gives its page.
+
+    What a page shows before that may change at any moment: text that was found need not be there
+    when the next line looks, a point not where it was, and a figure may not be drawn yet although
+    the status speaks of it.
+    """
+    from playwright.sync_api import expect
+
+    def wait(page: Page, said: str = FITTED) -> Page:
+        expect(page.locator("#status")).to_have_text(re.compile(said))  # says what it saw instead
+        page.wait_for_function(SETTLED, arg=said)
+        return page
+
+    return wait
 
 
 @pytest.fixture

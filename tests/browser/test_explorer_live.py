@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 pytestmark = pytest.mark.browser
 Visit = Callable[..., Page]
 SWEEPS = Path(__file__).parents[1] / "cli" / "my_sweeps.py"
 RUNS, COPIED = 12, 3
+FITTED = "fit is up to date|no fit can be made"
 STORE = ("--tracking-uri", "sqlite:///mlflow.db")
 DASHBOARD = ("scaling.cli", "dashboard", *STORE, "--port", "0")
 WATCH = """() => {
@@ -38,19 +39,19 @@ class Live:
 
 @pytest.fixture(scope="module")
 def live(
-    browser: Browser,
+    new_page: Callable[[], Page],
+    settled: Visit,
     serve: Any,
     migrated: Path,
     copy_store: Callable[[Path, Path], None],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Live:
-    """An explorer is opened on an empty store, a sweep is run into it, and nothing is clicked but
-    the sweep's box."""
+    """An explorer is opened on an empty store, a sweep is run into it, and nothing is clicked."""
     folder = tmp_path_factory.mktemp("live")
     shutil.copy(SWEEPS, folder)
     copy_store(migrated, folder / "mlflow.db")
     command = [sys.executable, "-m", "scaling.cli", "sweep", "my_sweeps.py:tiny", *STORE]
-    page = browser.new_page()
+    page = new_page()
     with serve(*DASHBOARD, folder=folder) as served:
         page.goto(served.url)
         expect(page.locator("#empty")).to_contain_text("climber sweep quickstart")
@@ -59,17 +60,15 @@ def live(
             sweep = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
         try:
             tiny = page.locator("#sweeps").get_by_label("tiny")
-            expect(tiny).to_be_visible(timeout=180_000)
-            tiny.check()  # it may be chosen already, being the only one
+            expect(tiny).to_be_checked(timeout=180_000)  # being the only one
             assert sweep.wait(300) == 0, (folder / "log").read_text()
-            expect(page.locator("#status")).to_contain_text(f"{RUNS} of {RUNS} runs")
-            expect(page.locator("#status")).to_contain_text("fit is up to date")
+            settled(page, f"{RUNS} of {RUNS} runs.*fit is up to date")
             # Of a page that was loaded anew, nothing would be left.
             said = page.evaluate("window.said")
         finally:
             sweep.kill()
             sweep.wait()
-            page.close()
+            page.context.close()
     return Live(folder, said)
 
 
@@ -93,6 +92,7 @@ def test_runs_appear_while_a_sweep_runs(live: Live) -> None:
 
 def test_hostile_names_in_mlflow_are_text(
     visit: Visit,
+    settled: Visit,
     serve: Any,
     folder: Path,
     hostile: tuple[str, ...],
@@ -121,13 +121,11 @@ def test_hostile_names_in_mlflow_are_text(
         )
 
     with serve(*DASHBOARD, "tiny", folder=folder) as served:
-        page = visit(served.url)
-        expect(page.locator("#status")).to_contain_text(f"of {RUNS} runs")
-        expect(page.locator("#status")).to_contain_text(re.compile("up to date|no fit can be made"))
+        page = settled(visit(served.url), f"of {RUNS} runs.*({FITTED})")
         expect(page.locator("#run option").nth(1)).to_be_attached()
         page.select_option("#run", index=1)
         expect(page.locator("#run-details dd").first).to_be_visible()
-        layout_holds(page)
+        layout_holds(settled(page))
         assert serious(page) == []
         page.set_viewport_size({"width": 390, "height": 844})
         layout_holds(page)
@@ -140,11 +138,10 @@ def test_hostile_names_in_mlflow_are_text(
 
 
 def test_a_store_that_goes_away_is_said_until_it_is_back_and_what_was_read_stays(
-    visit: Visit, serve: Any, folder: Path
+    visit: Visit, settled: Visit, serve: Any, folder: Path
 ) -> None:
     with serve(*DASHBOARD, "tiny", folder=folder) as served:
-        page = visit(served.url)
-        expect(page.locator("#status")).to_contain_text(f"of {RUNS} runs")
+        page = settled(visit(served.url), f"of {RUNS} runs.*({FITTED})")
         for part in folder.glob("mlflow.db*"):
             part.rename(folder / f"away-{part.name}")
         page.click("#again")
@@ -158,11 +155,10 @@ def test_a_store_that_goes_away_is_said_until_it_is_back_and_what_was_read_stays
         second(folder)
         page.click("#again")
         page.locator("#sweeps").get_by_label("second").check()
-        expect(page.locator("#status")).to_contain_text(f"of {RUNS + COPIED} runs")
-        expect(page.locator("#status")).to_contain_text(re.compile("up to date|no fit can be made"))
+        settled(page, f"of {RUNS + COPIED} runs.*({FITTED})")
         expect(page).to_have_url(re.compile("sweeps=tiny&sweeps=second"))
         page.locator("#sweeps").get_by_label("tiny").uncheck()
-        expect(page.locator("#status")).to_contain_text(f"of {COPIED} runs")
+        settled(page, f"of {COPIED} runs.*({FITTED})")
         page.close()
 
 
@@ -202,13 +198,12 @@ def mlflow(live: Live, serve: Any) -> Iterator[str]:
 
 
 def test_a_click_on_a_point_leads_to_the_run_in_mlflow(
-    visit: Visit, serve: Any, live: Live, mlflow: str
+    visit: Visit, settled: Visit, serve: Any, live: Live, mlflow: str
 ) -> None:
     from scaling.tracking_store import open_client
 
     with serve(*DASHBOARD, "tiny", "--mlflow-url", mlflow, folder=live.folder) as served:
-        page = visit(served.url)
-        expect(page.locator("#status")).to_contain_text("fit is up to date")
+        page = settled(visit(served.url), "fit is up to date")
         mark = page.locator("#figure .scatterlayer .point").first.bounding_box()
         assert mark is not None
         page.mouse.click(mark["x"] + mark["width"] / 2, mark["y"] + mark["height"] / 2)

@@ -14,7 +14,7 @@ from scaling.analysis.figure import Figure, Skipped
 from scaling.analysis.summary import analyse
 from scaling.dashboards.explorer_callbacks import REST_SECONDS, Callbacks, clicked_run
 from scaling.dashboards.explorer_choices import FIGURES
-from scaling.dashboards.explorer_desk import Desk, make_fit
+from scaling.dashboards.explorer_desk import Cancelled, Desk, make_fit
 from scaling.dashboards.explorer_showing import run_details
 from scaling.dashboards.explorer_state import State
 
@@ -150,6 +150,18 @@ class TestOrders:
         assert self.order(desk, first) is no_update
         assert self.order(desk, first, refit=1)["key"] == first["key"], "the user asked"
 
+    def test_again_at_a_server_that_was_started_again(
+        self, desk: Desk, feed: Any, tmp_path: Path
+    ) -> None:
+        """A page that was left open knows an order on which nobody works any more."""
+        first = self.order(desk)
+        other = Desk(feed, tmp_path / "other")
+        (tmp_path / "other").mkdir()
+        made = self.order(other, first, running=True, refit=0)
+        assert made["key"] == first["key"]
+        assert other.work(made["key"]) == "begun"
+        assert self.order(other, made, refit=0) is no_update
+
     def test_not_before_everything_is_read(self, desk: Desk, feed: Any) -> None:
         feed.complete = False
         assert self.order(desk) is no_update
@@ -178,6 +190,28 @@ class TestOrders:
         assert ("the fit was cancelled: Refit makes it" in text, working) == (True, False)
         again = self.order(desk, first, refit=1)
         assert calls.status(USUAL.to_dict(), again)[1]
+
+    def test_it_ends_by_itself_and_a_new_order_is_worked_on(
+        self, desk: Desk, tmp_path: Path
+    ) -> None:
+        """As when the page has not yet heard of the process that it would have to end."""
+        first = self.order(desk)
+        told: list[str] = []
+
+        def cancels(stage: str, share: float) -> None:
+            told.append(stage)
+            desk.cancel(first["key"])
+
+        with pytest.raises(Cancelled):
+            make_fit(tmp_path, first["key"], cancels)
+        assert told == ["fitting astro"]
+        assert desk.done(first["key"]) is None
+        assert desk.work(first["key"]) == "cancelled"
+        fit(desk, tmp_path)  # a page opened later asks for it, and is not told "cancelled"
+        desk.cancel(first["key"])  # what is there already isn't cancelled
+        assert desk.work(first["key"]) == ""
+        assert self.order(desk, first, refit=1)
+        assert desk.work(first["key"]) == "begun"
 
 
 def test_a_key_names_no_file_elsewhere(desk: Desk, tmp_path: Path) -> None:
