@@ -250,9 +250,7 @@ def test_a_fit_says_how_far_it_is_is_cancelled_and_made_when_asked(
 
 
 @pytest.mark.parametrize("query", ["?sweeps=nothing", "?metric=nonsense", "?what=ever", "?f.x=1"])
-def test_an_address_that_means_nothing_is_said(
-    visit: Visit, settled: Visit, address: str, query: str
-) -> None:
+def test_an_address_that_means_nothing_is_said(visit: Visit, address: str, query: str) -> None:
     page = visit(address + query)
     expect(page.locator("#error[role=alert]")).not_to_be_empty()
     expect(page.locator("#status")).not_to_have_text("Reading runs ...")
