@@ -69,7 +69,7 @@ def read_runs(path: Path, columns: dict[str, str] | None = None) -> pd.DataFrame
                 f"it has: {', '.join(map(str, table.columns))}"
             )
         table[ours] = table[theirs]
-    return table
+    return table.copy()  # pandas reads each column by itself, and warns where many are added to
 
 
 def write_runs(table: pd.DataFrame, path: Path) -> None:

@@ -62,3 +62,10 @@ def test_unreadable_tables_are_named(tmp_path: Path) -> None:
     truncated.write_bytes(truncated.read_bytes()[:-20])
     with pytest.raises(ValueError, match="not a readable run table"):
         read_runs(truncated)
+
+
+def test_a_wide_table_takes_further_columns_without_a_warning(tmp_path: Path) -> None:
+    """As a store with many metrics makes it; warnings are errors here."""
+    path = tmp_path / "runs.csv"
+    write_runs(pd.DataFrame({f"metric-{place}": [0.5] for place in range(150)}), path)
+    assert read_runs(path).assign(excluded="").shape == (1, 151)
