@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
 Visit = Callable[..., Page]
 SWEEPS = Path(__file__).parents[1] / "cli" / "my_sweeps.py"
 RUNS, COPIED = 12, 3
@@ -60,8 +60,8 @@ def live(
             sweep = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
         try:
             tiny = page.locator("#sweeps").get_by_label("tiny")
-            expect(tiny).to_be_checked(timeout=180_000)  # being the only one
-            assert sweep.wait(300) == 0, (folder / "log").read_text()
+            expect(tiny).to_be_checked(timeout=300_000)  # being the only one
+            assert sweep.wait(900) == 0, (folder / "log").read_text()
             settled(page, f"{RUNS} of {RUNS} runs.*fit is up to date")
             # Of a page that was loaded anew, nothing would be left.
             said = page.evaluate("window.said")
