@@ -27,8 +27,6 @@ from scaling.dashboards.explorer_state import State
 from scaling.dashboards.explorer_words import tamed
 
 T = TypeVar("T")
-CANCELLED = ".cancelled"
-"""Ending of the file that says so of a fit."""
 Work = Literal["", "begun", "cancelled"]
 """Whether a fit was ordered and isn't there yet."""
 KEPT = 12
@@ -139,7 +137,7 @@ class Desk:
         key = self.key(selected)
         if again:
             (self._folder / f"{key}.fit").unlink(missing_ok=True)
-        (self._folder / f"{key}{CANCELLED}").unlink(missing_ok=True)
+        (self._folder / f"{key}.cancelled").unlink(missing_ok=True)
         path = self._folder / f"{key}.order"
         if not path.exists():
             aside = path.with_suffix(".aside")
@@ -150,14 +148,14 @@ class Desk:
     def cancel(self, key: str) -> None:
         """Nobody waits for that fit any more: its process ends at its next step, if not before."""
         if self.work(key) == "begun":
-            (self._folder / f"{key}{CANCELLED}").touch()
+            (self._folder / f"{key}.cancelled").touch()
 
     def work(self, key: str) -> Work:
         """How far the fit of that key is."""
         there = key.isalnum() and (self._folder / f"{key}.order").exists()
         if not there or (self._folder / f"{key}.fit").exists():
             return ""
-        return "cancelled" if (self._folder / f"{key}{CANCELLED}").exists() else "begun"
+        return "cancelled" if (self._folder / f"{key}.cancelled").exists() else "begun"
 
     def done(self, key: str) -> Fitted | None:
         """The fit of that key, None where it isn't there."""
@@ -198,8 +196,8 @@ class Desk:
         for old in same[: max(len(same) - KEPT, 0)]:
             del self._remembered[old]
             if kind == "fit":
-                for ending in (".order", ".fit", CANCELLED):
-                    (self._folder / f"{old[1]}{ending}").unlink(missing_ok=True)
+                for ending in ("order", "fit", "cancelled"):
+                    (self._folder / f"{old[1]}.{ending}").unlink(missing_ok=True)
 
 
 def make_fit(folder: Path, key: str, progress: Progress) -> float:
@@ -213,7 +211,7 @@ def make_fit(folder: Path, key: str, progress: Progress) -> float:
     target = folder / f"{key}.fit"
 
     def step(stage: str, share: float) -> None:
-        if (folder / f"{key}{CANCELLED}").exists():
+        if (folder / f"{key}.cancelled").exists():
             raise Cancelled(key)
         progress(stage, share)
 
