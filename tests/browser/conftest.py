@@ -138,7 +138,8 @@ def settled() -> Callable[..., Page]:
     """
     from playwright.sync_api import expect
 
-    def wait(page: Page, said: str = FITTED) -> Page:
+    def wait(page: Page, runs: str = "", fit: str = FITTED) -> Page:
+        said = f"{runs}.*({fit})"  # by the status, in this order
         expect(page.locator("#status")).to_have_text(re.compile(said))  # says what it saw instead
         page.wait_for_function(SETTLED, arg=said)
         return page

@@ -240,7 +240,7 @@ def test_a_fit_says_how_far_it_is_is_cancelled_and_made_when_asked(
         expect(page.locator("#progress-words")).to_contain_text("...")
         page.click("#cancel")
         expect(page.locator("#working")).to_be_hidden()
-        settled(page, "the fit was cancelled: Refit makes it")
+        settled(page, fit="the fit was cancelled: Refit makes it")
         page.click("#refit")
         expect(page.locator("#working")).to_be_visible()
         expect(page.locator("#cancel")).to_be_enabled()
